@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    // Inference and the embedded database are memory- and processor-heavy: two files at a time.
+    maxWorkers: 2,
+    pool: 'forks',
+  },
+});
