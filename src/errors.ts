@@ -44,6 +44,25 @@ export const FAULTS = {
   },
 
   // config
+  'config-value': {
+    message: '{variable} must be {allowed}, and {given} was given',
+    hint: 'every variable, its meaning and default: docs/configuration.md',
+    status: 500,
+    exit: 2,
+  },
+  'config-env-file': { message: 'the file {path} cannot be read: {why}', status: 500, exit: 2 },
+  'config-database-url': {
+    message: '{variable} must be a PostgreSQL URL, and something else was given',
+    hint: 'as in postgresql://user:password@host:5432/database',
+    status: 500,
+    exit: 2,
+  },
+  'config-database-url-encoding': {
+    message: 'the password in {variable} holds reserved characters that are not percent-encoded',
+    hint: 'write {reserved}, or keep the password out of the URL (PGPASSWORD, ~/.pgpass)',
+    status: 500,
+    exit: 2,
+  },
 
   // photo
 
@@ -64,6 +83,14 @@ export const FAULTS = {
   // server
 
   // cli
+  usage: { message: '{problem}', hint: 'kith {command} --help', status: 400, exit: 2 },
+  interrupted: { message: 'interrupted by {signal}', status: 503, exit: 1 },
+  internal: {
+    message: 'an unforeseen fault: {what}',
+    hint: 'KITH_LOG_LEVEL=debug prints where it came from; please report it',
+    status: 500,
+    exit: 1,
+  },
 } as const satisfies Record<string, FaultDefinition>;
 
 export type FaultCode = keyof typeof FAULTS;
