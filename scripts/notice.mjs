@@ -6,7 +6,11 @@ const lock = JSON.parse(readFileSync(new URL('package-lock.json', root), 'utf8')
 
 const shipped = Object.entries(lock.packages)
   .filter(([path, entry]) => path !== '' && !entry.dev)
-  .map(([path, entry]) => ({ name: path.replace(/^.*node_modules\//, ''), version: entry.version, licence: licenceOf(path, entry) }))
+  .map(([path, entry]) => ({
+    name: path.replace(/^.*node_modules\//, ''),
+    version: entry.version,
+    licence: licenceOf(path, entry),
+  }))
   .sort((a, b) => a.name.localeCompare(b.name, 'en') || a.version.localeCompare(b.version, 'en'));
 
 function licenceOf(path, entry) {
