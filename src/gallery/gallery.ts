@@ -1,0 +1,112 @@
+import type { Embedding } from '../embedding/embedding.js';
+import type { EmbeddingSpace } from '../embedding/space.js';
+import type { Candidate } from './candidate.js';
+import type { DatabaseLocation } from './connection.js';
+import type { Database, QueryOptions } from './database.js';
+import type { Author, Domain, DomainChanges, DomainSettings, DomainStats, Mode, StoredSpace } from './domain.js';
+import type { NewPerson, Page, PageRequest, Person } from './person.js';
+import type { NewFace, StoredFace } from './stored-face.js';
+
+/** A probe: a checked embedding with its space, or bare values whose space the caller answers for. */
+export type Probe = Embedding | Float32Array;
+
+export interface SearchOptions extends QueryOptions {
+  /** Largest distance that counts as a match; the domain's own, else DeepFace's for the space, unless given. */
+  readonly threshold?: number;
+  /** Distinct persons wanted, 1–1000; 5 unless given. */
+  readonly topK?: number;
+  /** Compare with every face of the domain instead of asking the index. */
+  readonly exact?: boolean;
+  /** Leave the faces of this image out (leave-one-out). */
+  readonly excludeImage?: string;
+  /** HNSW's ef_search for this call. */
+  readonly efSearch?: number;
+}
+
+/** How a search was answered. An exact answer is never labelled approximate, nor the reverse. */
+export type SearchPlan =
+  | { readonly kind: 'exact' }
+  | { readonly kind: 'hnsw'; readonly index: 'whole-table' | 'domain'; readonly efSearch: number };
+
+export interface SearchAnswer {
+  readonly candidates: readonly Candidate[];
+  readonly threshold: number;
+  readonly plan: SearchPlan;
+  readonly domain: Domain;
+}
+
+export type SchemaStatus =
+  | { readonly state: 'current'; readonly version: number }
+  | { readonly state: 'missing' }
+  /** The old service's two tables, not taken over yet. */
+  | { readonly state: 'old-service' }
+  | { readonly state: 'old'; readonly version: number; readonly latest: number }
+  | { readonly state: 'newer'; readonly version: number; readonly latest: number };
+
+export interface Health {
+  readonly ok: boolean;
+  readonly database: { readonly ok: boolean; readonly kind: Database['kind']; readonly detail: string };
+  readonly index: { readonly ok: boolean; readonly detail: string };
+}
+
+export interface GalleryOptions {
+  readonly location: DatabaseLocation;
+  /** Connections to a PostgreSQL server, 1–100; 10 unless given. */
+  readonly poolSize?: number;
+  /** Milliseconds after which the server gives a statement up; 0, no limit, unless given. */
+  readonly statementTimeout?: number;
+  /** The mode of a domain that `getStats` reports; its own, else `pgvector`, unless given. */
+  readonly modeOf?: (domain: DomainSettings) => Mode;
+  /** Bring the schema up to date on opening. Otherwise an old or missing schema is an error that names the command. */
+  readonly migrate?: boolean;
+}
+
+/** The operations that work inside a transaction as well as outside one. */
+export interface GalleryOperations {
+  /** Distinct persons within the threshold, nearest first, each with its best face. Throws `domain-unknown`, `space-mismatch`. */
+  findMatches(probe: Probe, domain: string, options?: SearchOptions): Promise<readonly Candidate[]>;
+  findBestMatch(probe: Probe, domain: string, options?: SearchOptions): Promise<Candidate | null>;
+  /** As `findMatches`, with the threshold and the plan that were used. */
+  search(probe: Probe, domain: string, options?: SearchOptions): Promise<SearchAnswer>;
+
+  /** Adds a person, or updates what is given of the one with this name in this domain. */
+  addPerson(person: NewPerson, options?: QueryOptions): Promise<Person>;
+  person(id: string, options?: QueryOptions): Promise<Person>;
+  findPerson(name: string, domain: string, options?: QueryOptions): Promise<Person | null>;
+  persons(domain: string, page?: PageRequest, options?: QueryOptions): Promise<Page<Person>>;
+  renamePerson(id: string, name: string, options?: QueryOptions): Promise<Person>;
+  /** Deletes a person with all its faces, in every space. False when there was none. */
+  deletePerson(id: string, options?: QueryOptions): Promise<boolean>;
+
+  /** Adds a face, or replaces the one stored under its image path and face number. */
+  addEmbedding(face: NewFace, options?: QueryOptions): Promise<StoredFace>;
+  faces(personId: string, page?: PageRequest, options?: QueryOptions): Promise<Page<StoredFace>>;
+  deleteFace(domain: string, id: string, options?: QueryOptions): Promise<boolean>;
+
+  domain(name: string, options?: QueryOptions): Promise<Domain>;
+  domains(options?: QueryOptions): Promise<readonly Domain[]>;
+  /** The domain, made when it is not there, holding `space`. Throws `space-mismatch` when it holds another one. */
+  ensureDomain(name: string, space: EmbeddingSpace, options?: QueryOptions): Promise<Domain>;
+  /** Changes settings and writes an audit row. A mode is only stored here: its gate is recognition's. */
+  setDomain(name: string, changes: DomainChanges, author: Author, options?: QueryOptions): Promise<Domain>;
+  /** The table of a space, made when it is not there. */
+  ensureSpace(space: EmbeddingSpace, options?: QueryOptions): Promise<StoredSpace>;
+  /** Says of which space the embeddings of a taken-over table are. */
+  declareSpace(table: string, space: EmbeddingSpace, options?: QueryOptions): Promise<StoredSpace>;
+  getStats(
+    options?: QueryOptions & { readonly domain?: string },
+  ): Promise<{ readonly domains: readonly DomainStats[] }>;
+}
+
+/** A gallery of persons and faces in a database. Close it, or hold it with `await using`. */
+export interface Gallery extends GalleryOperations, AsyncDisposable {
+  readonly database: Database;
+  schema(options?: QueryOptions): Promise<SchemaStatus>;
+  /** Brings the schema up to date under a lock; answers the versions that were applied. */
+  migrateSchema(options?: QueryOptions): Promise<readonly number[]>;
+  healthCheck(options?: QueryOptions): Promise<Health>;
+  transaction<T>(
+    work: (operations: GalleryOperations, database: Pick<Database, 'query' | 'copyIn'>) => Promise<T>,
+  ): Promise<T>;
+  close(): Promise<void>;
+}
