@@ -65,10 +65,78 @@ export const FAULTS = {
   },
 
   // photo
+  'photo-empty': { message: 'the photo is empty: 0 bytes were given', status: 400, exit: 1 },
+  'photo-too-large-bytes': {
+    message: 'a photo of {given} bytes was given where at most {limit} are allowed',
+    hint: 'give a smaller photo, or raise the limit',
+    status: 413,
+    exit: 1,
+  },
+  'photo-not-an-image': {
+    message: 'the bytes given are not an image',
+    hint: 'JPEG, PNG, WebP, AVIF, GIF and TIFF are read',
+    status: 415,
+    exit: 1,
+  },
+  'photo-format': {
+    message: 'an image of format {given} was given where JPEG, PNG, WebP, AVIF, GIF or TIFF is read',
+    status: 415,
+    exit: 1,
+  },
+  'photo-too-many-pixels': {
+    message: 'a photo of {width} × {height} pixels was given where at most {limit} pixels are allowed',
+    hint: 'scale the photo down, or raise the limit',
+    status: 413,
+    exit: 1,
+  },
+  'photo-corrupt': {
+    message: 'the photo is damaged or cut off: its header was read, its pixels could not be',
+    status: 422,
+    exit: 1,
+  },
 
   // face
 
   // inference
+  'inference-busy': {
+    message: '{waiting} photos are waiting for the face engine, as many as are allowed to',
+    hint: 'try again in a moment',
+    status: 503,
+    exit: 1,
+    retryAfter: 1,
+  },
+  'inference-closed': { message: 'the face engine has been closed', status: 503, exit: 1 },
+  'inference-worker': {
+    message: 'the face engine failed on this photo: {reason}',
+    hint: 'the worker was replaced; other photos are not affected',
+    status: 500,
+    exit: 1,
+  },
+  'inference-device': {
+    message: 'the device "{device}" was asked for, but onnxruntime cannot use it here; it has {available}',
+    hint: 'set KITH_DEVICE=cpu, or install what the device needs',
+    status: 503,
+    exit: 2,
+  },
+  'inference-model': { message: 'onnxruntime cannot load the model: {reason}', status: 500, exit: 1 },
+  'weights-missing': {
+    message: 'the weights file {file} is not there or cannot be read',
+    status: 503,
+    exit: 2,
+  },
+  'weights-damaged': {
+    message: 'the weights {source} hold {given} bytes where {expected} are expected',
+    hint: 'the file is cut off or another one: copy it again',
+    status: 503,
+    exit: 2,
+  },
+  'weights-layer': { message: 'the weights {source} have no {layer}', status: 503, exit: 2 },
+  'weights-shape': {
+    message: 'the weights {source} hold {layer} as {given} where {expected} is expected',
+    hint: 'the file belongs to another model or version',
+    status: 503,
+    exit: 2,
+  },
 
   // datastore
 

@@ -1,0 +1,23 @@
+import type { Embedding } from '../embedding/embedding.js';
+import type { EmbeddingSpace } from '../embedding/space.js';
+import type { DetectedFace } from '../face/face.js';
+import type { Photo } from '../photo/photo.js';
+
+export interface EmbeddedFace extends DetectedFace {
+  readonly embedding: Embedding;
+}
+
+export interface EngineCall {
+  /** Aborting takes a waiting photo off the queue; one already in a worker is computed and its result dropped. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Finds and embeds faces, off the main thread. Faces come in the detector's order, best score first; a photo without
+ * a face gives an empty list. Throws `inference-busy` when the queue is full.
+ */
+export interface FaceEngine extends AsyncDisposable {
+  readonly space: EmbeddingSpace;
+  detect(photo: Photo, call?: EngineCall): Promise<DetectedFace[]>;
+  embed(photo: Photo, call?: EngineCall): Promise<EmbeddedFace[]>;
+}

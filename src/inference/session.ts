@@ -1,0 +1,52 @@
+import { InferenceSession, listSupportedBackends } from 'onnxruntime-node';
+import { KithError } from '../errors.js';
+
+/** Where graphs run. All but `cpu` need that provider's own files on the machine. */
+export const DEVICES = ['cpu', 'cuda', 'coreml', 'dml'] as const;
+export type Device = (typeof DEVICES)[number];
+
+export interface SessionSettings {
+  readonly device?: Device;
+  /** Threads inside one operator; default 1, because the pool runs a worker per core. */
+  readonly threads?: number;
+}
+
+/**
+ * Opens a session. It blocks the thread that calls it, and so does every `run`: only workers call this.
+ * The CPU arena stays on (off costs about 45 %), and idle threads do not spin, or several sessions starve each other.
+ * Throws `inference-device` when the device's provider is not there, `inference-model` when the bytes are no model.
+ */
+export async function openSession(model: Uint8Array, settings: SessionSettings = {}): Promise<InferenceSession> {
+  const device = settings.device ?? 'cpu';
+  assertDevice(device);
+  try {
+    return await InferenceSession.create(model, {
+      executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
+      intraOpNumThreads: settings.threads ?? 1,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+      extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+    });
+  } catch (cause) {
+    if (device !== 'cpu') throw noDevice(device, { cause });
+    throw new KithError('inference-model', { reason: reasonOf(cause) }, { cause });
+  }
+}
+
+// onnxruntime drops a provider that it was not built with and runs on the processor instead, silently.
+function assertDevice(device: Device): void {
+  if (!listSupportedBackends().some((backend) => backend.name === device)) throw noDevice(device);
+}
+
+function noDevice(device: Device, options?: { cause: unknown }): KithError {
+  const available = listSupportedBackends()
+    .filter((backend) => backend.bundled)
+    .map((backend) => backend.name);
+  return new KithError('inference-device', { device, available: available.join(', ') }, options);
+}
+
+// onnxruntime's messages are long; the first line says what is wrong.
+const reasonOf = (cause: unknown): string =>
+  (cause instanceof Error ? cause.message : String(cause)).split('\n', 1)[0]!.slice(0, 200);
