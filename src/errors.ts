@@ -145,6 +145,29 @@ export const FAULTS = {
   // recognition
 
   // migration
+  'migration-no-gallery': {
+    message: 'a migration needs a database; only a dry run does without',
+    status: 400,
+    exit: 2,
+  },
+  'migration-no-storage': {
+    message: 'the storage folder {folder} cannot be read: {why}',
+    hint: 'KITH_STORAGE names the folder whose folders are the domains',
+    status: 404,
+    exit: 2,
+  },
+  'migration-no-datastore': {
+    message: 'the domain {domain} has no datastore in {folder}',
+    hint: 'a datastore is a file such as ds_model_arcface_detector_retinaface_aligned_normalization_base_expand_0.pkl',
+    status: 404,
+    exit: 1,
+  },
+  'migration-space-conflict': {
+    message: 'the space {given} contradicts the datastore {datastore}: {why}',
+    hint: 'the space completes what a file name does not say; it cannot change what it says',
+    status: 409,
+    exit: 2,
+  },
 
   // ops
 
