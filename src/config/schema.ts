@@ -12,6 +12,12 @@ export const OPTIONS = {
     unset: 'unset: the embedded database in `KITH_DATA`',
     secret: true,
   }),
+  databaseUrlFile: textOption({
+    variable: 'VECTOR_DB_URL_FILE',
+    meaning: 'file that holds the URL (Docker, Kubernetes, systemd `LoadCredential`); docs/secrets.md has every source',
+    default: null,
+    unset: 'unset',
+  }),
   enabled: flagOption({
     variable: 'VECTOR_DB_ENABLED',
     meaning: 'false: every domain without a mode of its own is in mode `pkl`',
