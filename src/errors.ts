@@ -202,9 +202,69 @@ export const FAULTS = {
   // ops
 
   // server
+  'route-unknown': {
+    message: 'there is no {method} at this address',
+    hint: 'the addresses and what they take: /docs',
+    status: 404,
+    exit: 1,
+  },
+  'request-body': { message: 'the body of the request cannot be read: {problem}', status: 400, exit: 1 },
+  'request-media-type': {
+    message: 'a photo arrives as multipart, as raw bytes or as JSON, and this body is none of them',
+    status: 415,
+    exit: 1,
+  },
+  'request-too-large': {
+    message: 'the body of the request is larger than a photo may be',
+    hint: 'KITH_MAX_PHOTO_BYTES sets the limit',
+    status: 413,
+    exit: 1,
+  },
+  'request-timeout': {
+    message: 'the answer was not ready in time',
+    hint: 'KITH_REQUEST_SECONDS sets the limit',
+    status: 503,
+    exit: 1,
+    retryAfter: 5,
+  },
+  'request-photo-missing': {
+    message: 'the request holds {given} where {expected} was expected',
+    hint: 'as in curl --data-binary @photo.jpg, curl -F photo=@photo.jpg, or JSON with "image" in base64',
+    status: 400,
+    exit: 1,
+  },
+  'parameter-value': {
+    message: '{name} must be {allowed}, and {given} was given',
+    status: 400,
+    exit: 2,
+  },
+  'parameter-missing': { message: '{name} is missing: {meaning}', status: 400, exit: 2 },
+  'host-without-key': {
+    message: 'KITH_HOST is {host}, which other machines reach, and no API key exists',
+    hint: 'make one with kith keys create, or listen on 127.0.0.1',
+    status: 500,
+    exit: 2,
+  },
+  'port-busy': {
+    message: 'port {port} of {host} is in use by another program',
+    hint: 'stop that program, or set KITH_PORT to another port',
+    status: 500,
+    exit: 1,
+  },
+  'port-forbidden': {
+    message: 'port {port} of {host} cannot be listened on: {why}',
+    hint: 'ports below 1024 need a right that this user does not have; KITH_HOST must be an address of this machine',
+    status: 500,
+    exit: 2,
+  },
+  starting: { message: 'the service is starting: {step}', status: 503, exit: 1, retryAfter: 2 },
 
   // cli
-  usage: { message: '{problem}', hint: 'kith {command} --help', status: 400, exit: 2 },
+  usage: { message: '{problem}', hint: '{command} --help', status: 400, exit: 2 },
+  'file-missing': { message: 'there is no file or folder {path}', status: 400, exit: 2 },
+  'file-forbidden': { message: 'the rights of this user do not allow to use {path}', status: 403, exit: 1 },
+  'file-kind': { message: '{path} is not the kind of file that is needed', status: 400, exit: 2 },
+  'file-content': { message: '{path} is not {expected}', status: 400, exit: 2 },
   interrupted: { message: 'interrupted by {signal}', status: 503, exit: 1 },
   internal: {
     message: 'an unforeseen fault: {what}',

@@ -23,3 +23,6 @@ export function environment(): Environment {
   read ??= Object.freeze({ ...readDotEnv('.env'), ...process.env });
   return read;
 }
+
+/** Whether unforeseen faults may show where they came from. Asks for nothing that could itself be wrong. */
+export const isDebugging = (): boolean => /^(debug|trace)$/.test(process.env.KITH_LOG_LEVEL ?? '');

@@ -1,0 +1,4 @@
+import type { CommandEntry } from './command.js';
+
+/** Every command, in the order of `kith --help`. Only the file of the one that was asked for is loaded. */
+export const COMMANDS: readonly CommandEntry[] = [];
