@@ -169,6 +169,86 @@ export const FAULTS = {
   },
 
   // datastore
+  'datastore-missing': {
+    message: 'there is no datastore at {path}',
+    hint: "check the domain's folder in KITH_STORAGE",
+    status: 404,
+    exit: 1,
+  },
+  'datastore-unreadable': {
+    message: 'the datastore {path} cannot be read ({why})',
+    hint: 'it must be a regular file that this user may read',
+    status: 500,
+    exit: 1,
+  },
+  'datastore-no-bytes': {
+    message: 'the datastore {path} has no bytes: its writing was cut off before it began',
+    hint: 'restore it from a copy, or let DeepFace or kith enroll build it again',
+    status: 500,
+    exit: 1,
+  },
+  'datastore-truncated': {
+    message: 'the datastore {path} ends at byte {offset}, in the middle of {what}',
+    hint: 'it is being written, or its writing was cut off: try again, or restore it from a copy',
+    status: 500,
+    exit: 1,
+  },
+  'datastore-not-pickle': {
+    message: '{path} is not a pickle, or a damaged one: {why} at byte {offset}',
+    hint: 'a datastore is a pickle of protocol 0 to 5 that DeepFace wrote',
+    status: 500,
+    exit: 1,
+  },
+  'datastore-not-deepface': {
+    message: "{path} is a pickle, but not a DeepFace datastore's: {why} at byte {offset}",
+    hint: 'a datastore is one list of rows, each an image and its embedding',
+    status: 500,
+    exit: 1,
+  },
+  'datastore-forbidden-global': {
+    message: 'the pickle {path} asks for {global} at byte {offset}: refused, nothing was executed',
+    hint: 'a datastore needs lists, numbers, text and numpy arrays only; do not load this file with Python',
+    status: 500,
+    exit: 1,
+  },
+  'datastore-trailing-bytes': {
+    message: 'the datastore {path} goes on for {bytes} bytes after its end at byte {offset}',
+    hint: 'it was overwritten in place by a shorter one, or two writers met: restore it from a copy',
+    status: 500,
+    exit: 1,
+  },
+  'datastore-changed': {
+    message: 'the datastore {path} changed while it was read',
+    hint: 'try again when its writer is done',
+    status: 503,
+    exit: 1,
+    retryAfter: 5,
+  },
+  'datastore-shared-objects': {
+    message: 'the datastore {path} refers again to earlier rows or vectors of more than {limit} MB together',
+    hint: 'load and save it once with copies of the shared rows',
+    status: 500,
+    exit: 1,
+  },
+  'datastore-name': {
+    message: "a datastore's file name spells every part of the space; unknown here: {unknown}",
+    hint: 'give the whole space, as in model_arcface_detector_retinaface_aligned_normalization_base_expand_0',
+    status: 400,
+    exit: 2,
+  },
+  'datastore-not-written': {
+    message: 'the datastore {path} could not be written ({why}); what was there is unchanged',
+    hint: 'check the space and the rights of its folder',
+    status: 500,
+    exit: 1,
+  },
+  'datastore-not-served': {
+    message: 'the datastore {path} is not served: {why}',
+    hint: 'it is loaded again by itself when the file is whole',
+    status: 503,
+    exit: 1,
+    retryAfter: 5,
+  },
 
   // gallery
 
