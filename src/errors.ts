@@ -389,6 +389,13 @@ export class KithError<C extends FaultCode = FaultCode> extends Error {
     if (options?.cause !== undefined) Object.defineProperty(this, 'cause', { value: options.cause, enumerable: false });
   }
 
+  /** A fault that came from another thread or process as plain data: same code, status and words. */
+  static revive<C extends FaultCode>(sent: { code: C; message: string; hint?: string }): KithError<C> {
+    const fault = new KithError(sent.code, {} as FaultParameters<C>);
+    fault.message = sent.message;
+    return Object.assign(fault, { hint: sent.hint });
+  }
+
   toJSON(): { code: C; message: string; hint?: string } {
     return { code: this.code, message: this.message, ...(this.hint === undefined ? {} : { hint: this.hint }) };
   }

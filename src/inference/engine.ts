@@ -10,6 +10,15 @@ export interface EmbeddedFace extends DetectedFace {
 export interface EngineCall {
   /** Aborting takes a waiting photo off the queue; one already in a worker is computed and its result dropped. */
   readonly signal?: AbortSignal | undefined;
+  /** Told how many milliseconds each stage took in the worker, when the faces are there. */
+  readonly onStages?: ((stages: Readonly<Record<string, number>>) => void) | undefined;
+}
+
+/** How busy an engine is, for metrics. */
+export interface EngineLoad {
+  readonly workers: number;
+  readonly busy: number;
+  readonly waiting: number;
 }
 
 /**
@@ -18,6 +27,7 @@ export interface EngineCall {
  */
 export interface FaceEngine extends AsyncDisposable {
   readonly space: EmbeddingSpace;
+  readonly load: EngineLoad;
   detect(photo: Photo, call?: EngineCall): Promise<DetectedFace[]>;
   embed(photo: Photo, call?: EngineCall): Promise<EmbeddedFace[]>;
 }

@@ -1,0 +1,18 @@
+/** Adds up how long each stage of a photo takes. */
+export class StageClock {
+  readonly #stages: Record<string, number> = {};
+
+  /** Milliseconds by stage. */
+  get stages(): Readonly<Record<string, number>> {
+    return this.#stages;
+  }
+
+  async time<T>(stage: string, work: () => T | Promise<T>): Promise<T> {
+    const start = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.#stages[stage] = (this.#stages[stage] ?? 0) + performance.now() - start;
+    }
+  }
+}
