@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
 import { KithError } from '../errors.js';
 import { Secret } from './secret.js';
+import { callVault, type VaultReply } from './vault-http.js';
 
 /** Where Vault is and how Kith shows itself there. Names of the variables as Vault's own tools have them. */
 export interface VaultSettings {
@@ -17,20 +15,12 @@ export interface VaultSettings {
     | { readonly kind: 'approle'; readonly roleId: string; readonly secretId: Secret; readonly mount: string };
 }
 
-interface Reply {
-  readonly status: number;
-  readonly body: unknown;
-}
-
 interface Token {
   readonly token: Secret;
   /** Seconds the token lives from now; 0: for ever. */
   readonly ttl: number;
   readonly renewable: boolean;
 }
-
-const TIMEOUT_MS = 5_000;
-const REPLY_BYTES = 1_048_576;
 
 const field = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
@@ -85,7 +75,7 @@ export class VaultClient {
     return { token, ttl: Number(field(data, 'ttl') ?? 0), renewable: field(data, 'renewable') === true };
   }
 
-  #tokenOf(reply: Reply, path: string): Token {
+  #tokenOf(reply: VaultReply, path: string): Token {
     this.#expectOk(reply, path);
     const auth = field(reply.body, 'auth');
     const token = field(auth, 'client_token');
@@ -98,7 +88,7 @@ export class VaultClient {
     };
   }
 
-  #expectOk(reply: Reply, path: string): void {
+  #expectOk(reply: VaultReply, path: string): void {
     if (reply.status === 200) return;
     const words = field(reply.body, 'errors');
     const said = Array.isArray(words)
@@ -113,53 +103,8 @@ export class VaultClient {
     });
   }
 
-  async #call(method: 'GET' | 'POST', path: string, token: Secret | null, body?: object): Promise<Reply> {
+  #call(method: 'GET' | 'POST', path: string, token: Secret | null, body?: object): Promise<VaultReply> {
     const { address, namespace, caFile } = this.#settings;
-    const url = new URL(`v1/${path.split('/').map(encodeURIComponent).join('/')}`, `${address.replace(/\/+$/, '')}/`);
-    const ca =
-      caFile === null
-        ? undefined
-        : await readFile(caFile).catch((cause: unknown) => {
-            throw new KithError('tls-file', { file: caFile, why: 'it cannot be read' }, { cause });
-          });
-    const headers = {
-      'x-vault-request': 'true',
-      ...(token === null ? {} : { 'x-vault-token': token.reveal() }),
-      ...(namespace === null ? {} : { 'x-vault-namespace': namespace }),
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    };
-    return new Promise((resolve, reject) => {
-      // The cause stays out: an error of the HTTP client may hold the request with its token.
-      const fail = (why: string) => reject(new KithError('vault-unreachable', { address, why }));
-      const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-      const request = send(
-        url,
-        { method, headers, timeout: TIMEOUT_MS, ...(ca === undefined ? {} : { ca }) },
-        (response) => {
-          const chunks: Buffer[] = [];
-          let size = 0;
-          response.on('data', (chunk: Buffer) => {
-            size += chunk.length;
-            if (size > REPLY_BYTES) request.destroy(new Error('its answer is too long'));
-            else chunks.push(chunk);
-          });
-          response.on('error', (error: Error) => fail(error.message));
-          response.on('end', () =>
-            resolve({ status: response.statusCode ?? 0, body: parsed(Buffer.concat(chunks).toString('utf8')) }),
-          );
-        },
-      );
-      request.on('timeout', () => request.destroy(new Error(`no answer within ${TIMEOUT_MS / 1_000} s`)));
-      request.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message));
-      request.end(body === undefined ? undefined : JSON.stringify(body));
-    });
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
+    return callVault({ address, namespace, caFile, method, path, token, ...(body === undefined ? {} : { body }) });
   }
 }
