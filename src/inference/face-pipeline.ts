@@ -1,14 +1,8 @@
 import type { EmbeddingSpace } from '../embedding/space.js';
 import type { DetectedFace } from '../face/face.js';
+import type { Pixels } from '../photo/photo.js';
 import { StageClock } from './stage-clock.js';
 import { serveJobs } from './worker-port.js';
-
-/** A photo's pixels: RGB, 8 bits a channel, row-major. */
-export interface Pixels {
-  readonly width: number;
-  readonly height: number;
-  readonly pixels: Uint8Array;
-}
 
 /** A face with its vector, before the vector is checked and branded. */
 export interface VectorFace extends DetectedFace {

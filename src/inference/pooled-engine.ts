@@ -2,9 +2,9 @@ import { availableParallelism } from 'node:os';
 import { embedding } from '../embedding/embedding.js';
 import type { EmbeddingSpace } from '../embedding/space.js';
 import type { DetectedFace } from '../face/face.js';
-import type { Photo } from '../photo/photo.js';
+import type { Photo, Pixels } from '../photo/photo.js';
 import type { EmbeddedFace, EngineCall, EngineLoad, FaceEngine } from './engine.js';
-import type { FaceJob, FaceResult, Pixels, VectorFace } from './face-pipeline.js';
+import type { FaceJob, FaceResult, VectorFace } from './face-pipeline.js';
 import { type PoolSettings, WorkerPool } from './pool.js';
 
 /** A worker per core, at most four: a worker holds its own copy of the networks. 64 photos may wait. */

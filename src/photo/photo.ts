@@ -2,11 +2,15 @@ import { createHash } from 'node:crypto';
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { KithError } from '../errors.js';
 
-export interface Photo {
+/** RGB, 8 bits a channel, row-major: width · height · 3 bytes. */
+export interface Pixels {
   readonly width: number;
   readonly height: number;
-  /** RGB, 8 bits a channel, row-major, upright: width · height · 3 bytes, in shared memory so that workers read them in place. */
   readonly pixels: Uint8Array;
+}
+
+/** A decoded, upright photo; its pixels are in shared memory, so that workers read them in place. */
+export interface Photo extends Pixels {
   /** SHA-256 of the file's bytes, hex. */
   readonly sha256: string;
 }
