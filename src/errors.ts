@@ -280,6 +280,19 @@ export const FAULTS = {
   },
 
   // ops
+  'unit-option': {
+    message: '{what} of the systemd unit must be {allowed}',
+    hint: 'kith systemd print --help',
+    status: 400,
+    exit: 2,
+  },
+
+  'unit-install': {
+    message: 'the systemd unit was not installed: {why}',
+    hint: 'run it as root, or write the output of "kith systemd print" there yourself',
+    status: 500,
+    exit: 1,
+  },
 
   // server
   'route-unknown': {
