@@ -120,7 +120,7 @@ export const FAULTS = {
     exit: 1,
   },
   'photo-corrupt': {
-    message: 'the photo is damaged or cut off: its header was read, its pixels could not be',
+    message: 'the photo is damaged or cut off and cannot be decoded',
     status: 422,
     exit: 1,
   },

@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { KithError } from '../errors.js';
+import { readSignature } from './photo-signature.js';
+
+// libvips would keep the operations of past photos, and their pixels; no photo comes twice here.
+sharp.cache(false);
 
 /** RGB, 8 bits a channel, row-major: width · height · 3 bytes. */
 export interface Pixels {
@@ -25,12 +29,13 @@ export interface PhotoLimits {
 /** 20 MiB and 64 megapixels: what a phone's full-resolution photo needs, and 192 MB of pixels at most. */
 export const DEFAULT_PHOTO_LIMITS: PhotoLimits = Object.freeze({ maxBytes: 20 * 1024 * 1024, maxPixels: 64_000_000 });
 
-const FORMATS: ReadonlySet<string> = new Set(['jpeg', 'png', 'webp', 'avif', 'gif', 'tiff']);
-
 /**
- * Decodes a JPEG, PNG, WebP, AVIF, GIF (first frame) or TIFF (first page) into upright RGB pixels: EXIF orientation
- * applied, colours converted to sRGB (CMYK and 16-bit too), transparency laid on black. Size is checked from the header, before any pixel is decoded.
- * Throws `photo-empty`, `photo-too-large-bytes`, `photo-not-an-image`, `photo-format`, `photo-too-many-pixels` or `photo-corrupt`.
+ * Decodes a JPEG, PNG, WebP, AVIF, GIF (first frame) or TIFF (first page) into upright RGB pixels. The size is checked
+ * from the header, before any pixel is decoded. The values are those that OpenCV's `imread`, and so DeepFace, gives:
+ * EXIF orientation applied, transparency dropped (not laid on a colour), embedded colour profiles ignored, 16 bits cut
+ * to 8, grey and CMYK converted to RGB.
+ * Throws `photo-empty`, `photo-too-large-bytes`, `photo-not-an-image`, `photo-format`, `photo-too-many-pixels` or
+ * `photo-corrupt`; aborting rejects with the signal's reason, between header and pixels or after them.
  *
  * @example const photo = await decodePhoto(await readFile('face.jpg'));
  */
@@ -42,43 +47,56 @@ export async function decodePhoto(
   const { maxBytes, maxPixels } = { ...DEFAULT_PHOTO_LIMITS, ...limits };
   if (bytes.length === 0) throw new KithError('photo-empty', {});
   if (bytes.length > maxBytes) throw new KithError('photo-too-large-bytes', { given: bytes.length, limit: maxBytes });
-  const image = sharp(bytes, { limitInputPixels: false, failOn: 'error', pages: 1, sequentialRead: true });
-  assertReadable(await readHeader(image), maxPixels);
+  assertFormat(bytes);
+  // `error` refuses cut off and damaged files but not harmless warnings, which cameras' files are full of.
+  const image = sharp(bytes, { limitInputPixels: false, failOn: 'error', pages: 1, ignoreIcc: true });
+  const header = await readHeader(image);
+  const { width, height } = header;
+  if (width * height > maxPixels) throw new KithError('photo-too-many-pixels', { width, height, limit: maxPixels });
   options.signal?.throwIfAborted();
   const decoded = await decodePixels(image);
   options.signal?.throwIfAborted();
   return { ...decoded, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
+function assertFormat(bytes: Uint8Array): void {
+  const signature = readSignature(bytes);
+  switch (signature.kind) {
+    case 'read':
+      return;
+    case 'refused':
+      throw new KithError('photo-format', { given: signature.format });
+    case 'unknown':
+      throw new KithError('photo-not-an-image', {});
+  }
+}
+
 async function readHeader(image: Sharp): Promise<Metadata> {
   try {
     return await image.metadata();
   } catch (cause) {
-    throw new KithError('photo-not-an-image', {}, { cause });
+    throw new KithError('photo-corrupt', {}, { cause });
   }
 }
 
-function assertReadable(header: Metadata, maxPixels: number): void {
-  // AVIF is reported as heif with compression av1.
-  const format = header.format === 'heif' && header.compression === 'av1' ? 'avif' : header.format;
-  if (format === undefined || !FORMATS.has(format)) throw new KithError('photo-format', { given: format ?? 'unknown' });
-  const { width, height } = header;
-  if (width * height > maxPixels) throw new KithError('photo-too-many-pixels', { width, height, limit: maxPixels });
-}
-
-async function decodePixels(image: Sharp): Promise<Pick<Photo, 'width' | 'height' | 'pixels'>> {
+async function decodePixels(image: Sharp): Promise<Pixels> {
   try {
     const { data, info } = await image
       .autoOrient()
-      .flatten({ background: '#000000' })
+      .removeAlpha()
       .toColourspace('srgb')
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
-    const pixels = new Uint8Array(new SharedArrayBuffer(info.width * info.height * 3));
-    if (info.channels === 3) pixels.set(data);
-    else for (let i = 0; i < pixels.length; i++) pixels[i] = data[Math.floor(i / 3) * info.channels]!;
-    return { width: info.width, height: info.height, pixels };
+    const { width, height, channels } = info;
+    const pixels = new Uint8Array(new SharedArrayBuffer(width * height * 3));
+    if (channels === 3) pixels.set(data);
+    else spreadGrey(data, channels, pixels);
+    return { width, height, pixels };
   } catch (cause) {
     throw new KithError('photo-corrupt', {}, { cause });
   }
+}
+
+function spreadGrey(grey: Uint8Array, channels: number, pixels: Uint8Array): void {
+  for (let from = 0, to = 0; to < pixels.length; from += channels, to += 3) pixels.fill(grey[from]!, to, to + 3);
 }
