@@ -286,7 +286,12 @@ export const FAULTS = {
     status: 400,
     exit: 2,
   },
-
+  'instance-running': {
+    message: '{what} is held by a running process, number {pid} ({file})',
+    hint: 'stop that one first, or give this one a KITH_DATA and a port of its own',
+    status: 409,
+    exit: 1,
+  },
   'unit-install': {
     message: 'the systemd unit was not installed: {why}',
     hint: 'run it as root, or write the output of "kith systemd print" there yourself',

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { installUnit, verifyUnit } from '#kith/ops/systemd-install.js';
 import { systemdUnit, type UnitOptions } from '#kith/ops/systemd-unit.js';
-import { ROOT } from '../support/kith.js';
+import { kith, ROOT } from '../support/kith.js';
 import { findProgram } from '../support/postgres-cluster.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'kith-unit-'));
@@ -157,5 +157,30 @@ describe('kith systemd install', () => {
       folder: join(folder, 'none'),
     });
     await expect(install).rejects.toMatchObject({ code: 'unit-install' });
+  });
+});
+
+describe('kith systemd print', () => {
+  it('prints a unit with the flags given, as JSON too', async () => {
+    const ended = await kith([
+      'systemd',
+      'print',
+      '--name',
+      'facerecweb',
+      '--url-file',
+      '/etc/kith/url',
+      '--cpu',
+      '150%',
+    ]);
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(ended.stdout).toContain('SyslogIdentifier=facerecweb');
+    expect(ended.stdout).toContain('CPUQuota=150%');
+    expect(ended.stdout).toContain('LoadCredential=vector_db_url:/etc/kith/url');
+    const json = await kith(['systemd', 'print', '--json']);
+    expect(JSON.parse(json.stdout)).toMatchObject({ name: 'kith' });
+  });
+
+  it('refuses a name that would not be one, with exit code 2', async () => {
+    expect(await kith(['systemd', 'print', '--name', 'a b'])).toMatchObject({ code: 2 });
   });
 });
