@@ -1,3 +1,4 @@
+import type { ExactIndexStatus } from '../datastore/exact-index.js';
 import type { EmbeddingSpace, SpaceName } from '../embedding/space.js';
 import type { Author, DomainStats, Mode } from '../gallery/domain.js';
 import type { FacesAnswer, RecognizeAnswer, SearchJson, VerifyAnswer } from './answer.js';
@@ -5,7 +6,6 @@ import type { ArchiveReport, ArchiveRequest, RestoreReport } from './archive.js'
 import type { CutoverReport, CutoverRequest, RollbackReport } from './cutover.js';
 import type { EnrolReport, EnrolRequest } from './enrol.js';
 import type { DomainMode } from './mode.js';
-import type { RecognitionOptions } from './options.js';
 import type { ReplayReport, ReplayRequest, ShadowReport } from './shadow-report.js';
 
 export interface Call {
@@ -67,10 +67,12 @@ export interface Recognition extends AsyncDisposable {
   rollback(domain: string, author: Author, call?: Call): Promise<RollbackReport>;
   archive(request: ArchiveRequest): Promise<ArchiveReport>;
   restoreArchive(file: string, author: Author, call?: Call): Promise<RestoreReport>;
+
+  /** For health checks and metrics: the datastores in memory and every domain's mode. */
+  status(): Promise<RecognitionStatus>;
 }
 
-/** Opens the service. Neither the database nor an engine is needed for that: both are reached for when first asked. */
-export function openRecognition(options: RecognitionOptions): Promise<Recognition> {
-  void options;
-  return Promise.reject(new Error('the body lands next'));
+export interface RecognitionStatus {
+  readonly datastores: ReadonlyMap<string, ExactIndexStatus>;
+  readonly modes: readonly DomainMode[];
 }
