@@ -1,37 +1,70 @@
-import type { SpaceName } from '../embedding/space.js';
+import { access } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { fileState } from './datastore-file.js';
+import { readRows } from './datastore-read.js';
+import type { Datastore, DatastoreSurvey, Layout, RowsOptions } from './datastore-types.js';
+import { parseFileName } from './file-name.js';
 import type { DatastoreRow } from './row.js';
+import { ENSEMBLE } from './row-layout.js';
 
-/** The layouts of FIELD: what an element of the list is. E and F differ only in their file's name. */
-export type Layout = 'A' | 'A-ensemble' | 'B' | 'C' | 'D' | 'E' | 'F';
+export type { Datastore, DatastoreSurvey, Layout, RowsOptions } from './datastore-types.js';
 
-export interface RowsOptions {
-  /** Which of {@link Datastore.parts} to read, from 0. Only an ensemble has more than one. Default 0. */
-  readonly part?: number;
-  readonly signal?: AbortSignal;
+/**
+ * Opens a DeepFace datastore of any layout and pickle protocol, executing nothing: reads up to its first row.
+ * Memory stays bounded whatever the file's size. Throws `datastore-missing`, `-unreadable`, `-no-bytes`, `-truncated`,
+ * `-not-pickle`, `-not-deepface`, `-forbidden-global`, `-trailing-bytes`, `-changed`.
+ *
+ * @example
+ * const datastore = await openDatastore(path);
+ * for await (const rows of datastore.rows()) for (const { identity, embedding } of rows) count(identity, embedding);
+ */
+export async function openDatastore(path: string): Promise<Datastore> {
+  const state = await fileState(path);
+  const name = parseFileName(basename(path));
+  const seen = await firstLayout(path);
+  const layout = seen === 'F' && name?.era === 'E' ? 'E' : seen;
+  const signature = await exists(`${path}.ldsa`);
+  const rows = ({ part = 0, signal }: RowsOptions = {}): AsyncIterable<readonly DatastoreRow[]> =>
+    readRows({ path, state, part, signal });
+  return Object.freeze({
+    path,
+    bytes: state.bytes,
+    layout,
+    state: layout === null ? 'empty' : 'rows',
+    fileSpace: name?.space ?? null,
+    parts: layout === 'A-ensemble' ? ENSEMBLE : [name?.space.model ?? null],
+    signature,
+    rows,
+    survey: (options?: RowsOptions) => survey(rows(options)),
+  });
 }
 
-/** How a datastore's rows are made up, known after one pass over it. */
-export interface DatastoreSurvey {
-  readonly rows: number;
-  /** Rows per number of dimensions, most frequent first; rows without a vector are in none. */
-  readonly dimensions: readonly { readonly dimensions: number; readonly rows: number }[];
+/** The layout of the first row, or null when the list has none. */
+async function firstLayout(path: string): Promise<Layout | null> {
+  let layout: Layout | null = null;
+  const onLayout = (seen: Layout): void => {
+    layout = seen;
+  };
+  for await (const batch of readRows({ path, part: 0, onLayout })) if (batch.length > 0) break;
+  return layout;
 }
 
-export interface Datastore {
-  readonly path: string;
-  readonly bytes: number;
-  /** Of the first row; null when the datastore is empty. */
-  readonly layout: Layout | null;
-  /** `empty` is the list without rows that DeepFace leaves while it rebuilds, or when one image made it fail. */
-  readonly state: 'rows' | 'empty';
-  /** What the file's name says of the space; null when it is not a name that DeepFace gives. */
-  readonly fileSpace: SpaceName | null;
-  /** The models whose vectors each row holds: one, or an ensemble's four; null when the file's name does not say. */
-  readonly parts: readonly (string | null)[];
-  /** Whether a LightDSA signature (`.ldsa`) lies beside the file. Kith does not check it. */
-  readonly signature: boolean;
-  /** Reads the rows in order, in batches; leaving the loop early closes the file. Throws the `datastore-…` faults. */
-  rows(options?: RowsOptions): AsyncIterable<readonly DatastoreRow[]>;
-  /** One pass that counts rows and dimensions and checks the file to its end. */
-  survey(options?: RowsOptions): Promise<DatastoreSurvey>;
+async function survey(batches: AsyncIterable<readonly DatastoreRow[]>): Promise<DatastoreSurvey> {
+  const counts = new Map<number, number>();
+  let rows = 0;
+  for await (const batch of batches) {
+    rows += batch.length;
+    for (const { embedding } of batch)
+      if (embedding !== null) counts.set(embedding.length, (counts.get(embedding.length) ?? 0) + 1);
+  }
+  const dimensions = [...counts]
+    .map(([length, count]) => ({ dimensions: length, rows: count }))
+    .sort((a, b) => b.rows - a.rows || a.dimensions - b.dimensions);
+  return { rows, dimensions };
 }
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
