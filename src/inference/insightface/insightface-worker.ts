@@ -1,0 +1,4 @@
+import { servePipeline } from '../face-pipeline.js';
+import { type InsightFaceSettings, openInsightFacePipeline } from './insightface-pipeline.js';
+
+await servePipeline<InsightFaceSettings>(openInsightFacePipeline);
