@@ -355,6 +355,12 @@ export const FAULTS = {
     status: 500,
     exit: 2,
   },
+  stopping: { message: 'the service is about to end', status: 503, exit: 1, retryAfter: 5 },
+  'domain-not-validated': {
+    message: 'the domain {domain} could not be held against its datastore: {why}',
+    status: 409,
+    exit: 1,
+  },
   starting: { message: 'the service is starting: {step}', status: 503, exit: 1, retryAfter: 2 },
 
   // cli

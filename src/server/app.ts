@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import multipart from '@fastify/multipart';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import type { Config } from '../config/schema.js';
-import { KithError } from '../errors.js';
-import { sendProblem } from './problem.js';
+import { type FaultCode, KithError } from '../errors.js';
+import { sendProblem, toFault } from './problem.js';
 
 /** Base64 makes 4 bytes of 3; the rest of a JSON body is small. */
 const jsonLimit = (config: Config): number => Math.ceil((config.maxPhotoBytes * 4) / 3) + 65_536;
@@ -22,6 +22,8 @@ function acceptRawPhotos(app: FastifyInstance, config: Config): void {
   const options = { parseAs: 'buffer', bodyLimit: config.maxPhotoBytes } as const;
   const keep = (_request: FastifyRequest, body: Buffer, done: (error: null, body: Buffer) => void): void =>
     done(null, body);
+  // The framework would read text as a string, and lose the bytes of a photo that is sent as one.
+  app.removeContentTypeParser('text/plain');
   app.addContentTypeParser('application/x-www-form-urlencoded', options, keep);
   app.addContentTypeParser('*', options, keep);
 }
@@ -47,34 +49,44 @@ export function openLogger(config: Config, destination?: DestinationStream): Log
   return destination === undefined ? pino(options) : pino(options, destination);
 }
 
+/** Node looks for requests that take too long only so often; 30 s unless told. */
+const CHECK_CONNECTIONS_MS = 1000;
+
 export type App = FastifyInstance;
 
 /** A Fastify instance with Kith's limits, ids, log and problem documents, and no route yet. */
-export function createApp(config: Config, logger: Logger): App {
+export function createApp(config: Config, logger: Logger, onFault: (code: FaultCode) => void): App {
   const log: FastifyBaseLogger = logger;
+  const limit = config.requestSeconds * 1000;
   const app = Fastify({
     loggerInstance: log,
     disableRequestLogging: true,
     genReqId: requestId,
     bodyLimit: jsonLimit(config),
     // A client that trickles its bytes is cut off; so is one that opens a connection and says nothing.
-    requestTimeout: config.requestSeconds * 1000,
-    connectionTimeout: config.requestSeconds * 2000,
-    handlerTimeout: config.requestSeconds * 1000,
+    requestTimeout: limit,
+    connectionTimeout: limit * 2,
+    handlerTimeout: limit,
     keepAliveTimeout: 10_000,
     // What arrived before the end is still answered: a rolling restart loses nothing.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
+    http: { connectionsCheckingInterval: CHECK_CONNECTIONS_MS, headersTimeout: Math.min(limit, 10_000) },
     routerOptions: { maxParamLength: 300 },
   });
-  app.server.headersTimeout = Math.min(config.requestSeconds * 1000, 10_000);
   void app.register(multipart, { limits: { fileSize: config.maxPhotoBytes, files: 2, fields: 10, fieldSize: 4096 } });
   acceptRawPhotos(app, config);
   logRequests(app);
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
-  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
+  const answer = (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const fault = toFault(thrown, request.id);
+    onFault(fault.code);
+    if (fault.code === 'internal') request.log.error({ err: thrown }, 'unforeseen fault');
+    return sendProblem(fault, request, reply);
+  };
+  app.setErrorHandler(answer);
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(new KithError('route-unknown', { method: request.method }), request, reply),
+    answer(new KithError('route-unknown', { method: request.method }), request, reply),
   );
   return app;
 }

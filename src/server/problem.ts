@@ -54,10 +54,10 @@ export function toFault(thrown: unknown, requestId: string): KithError {
   return known ?? new KithError('internal', { what: `see the log of request ${requestId}` }, { cause: thrown });
 }
 
-/** Answers with the problem document of a fault, Retry-After included, and logs what the catalogue does not foresee. */
-export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const fault = toFault(thrown, request.id);
-  if (fault.code === 'internal') request.log.error({ err: thrown }, 'unforeseen fault');
+/** Answers with the problem document of a fault, Retry-After included. */
+export function sendProblem(fault: KithError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  // The rest of a body that was too slow is not waited for.
+  if (fault.code === 'request-timeout') reply.header('connection', 'close');
   if (fault.retryAfter !== undefined) reply.header('retry-after', fault.retryAfter);
   return reply.code(fault.status).type(PROBLEM_TYPE).send(toProblem(fault, request.id));
 }

@@ -18,7 +18,7 @@ describe('kith', () => {
   it.each(COMMANDS.map((entry) => entry.name))('%s has a --help', async (name) => {
     const { code, stdout, stderr } = await kith([name, '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toContain(`Usage: ${name}`);
+    expect(stdout).toContain(`Usage: kith ${name}`);
   });
 
   it('refuses an unknown command with exit code 2', async () => {

@@ -1,0 +1,66 @@
+import { modelFolders } from '../config/model-folders.js';
+import type { Config } from '../config/schema.js';
+import { type EmbeddingSpace, parseSpaceName, type SpaceName, spaceName } from '../embedding/space.js';
+import { KithError } from '../errors.js';
+import type { FaceEngine } from '../inference/engine.js';
+
+/** The space of the engine that needs no weights of the user's. */
+export const BUNDLED_SPACE = parseSpaceName(
+  'model_faceapi_detector_ssdmobilenetv1_aligned_normalization_base_expand_0',
+);
+
+type AnySpace = SpaceName | EmbeddingSpace;
+
+/** Opens engines as the configuration says; the bundled one may be opened ahead of its first use. */
+export class EngineSource implements AsyncDisposable {
+  readonly #config: Config;
+  /** Opened and not handed out yet: still this source's to close. */
+  #warm: Promise<FaceEngine> | null = null;
+  #bundled: FaceEngine | null = null;
+
+  constructor(config: Config) {
+    this.#config = config;
+  }
+
+  /** An engine of the space; the caller owns it. Throws `space-not-computed`. */
+  async open(space: AnySpace): Promise<FaceEngine> {
+    if (spaceName(space) !== spaceName(BUNDLED_SPACE)) return this.#openOther(space);
+    const warm = this.#warm ?? this.#openBundled();
+    this.#warm = null;
+    this.#bundled = await warm;
+    return this.#bundled;
+  }
+
+  /** Opens the bundled engine now, so that the first photo does not wait for it. Throws when it cannot work. */
+  async warm(): Promise<void> {
+    if (this.#bundled !== null) return;
+    this.#warm ??= this.#openBundled();
+    await this.#warm;
+  }
+
+  /** How many photos the bundled engine computes and keeps waiting; null before it is open. */
+  async bundled(): Promise<FaceEngine | null> {
+    return this.#bundled ?? this.#warm;
+  }
+
+  async #openBundled(): Promise<FaceEngine> {
+    const { openBundledEngine } = await import('../inference/bundled-engine.js');
+    return openBundledEngine(this.#pool());
+  }
+
+  async #openOther(space: AnySpace): Promise<FaceEngine> {
+    void modelFolders(this.#config);
+    throw new KithError('internal', { what: `the engine of ${spaceName(space)} lands next` });
+  }
+
+  #pool(): { workers?: number; queue: number; device: Config['device'] } {
+    const { workers, queue, device } = this.#config;
+    return { queue, device, ...(workers === 0 ? {} : { workers }) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const engine = await this.#warm?.catch(() => null);
+    this.#warm = null;
+    await engine?.[Symbol.asyncDispose]();
+  }
+}

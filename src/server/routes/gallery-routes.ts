@@ -1,0 +1,88 @@
+import type { FastifyInstance } from 'fastify';
+import type { DomainStats } from '../../gallery/domain.js';
+import { DOMAIN_PATH, DOMAIN_QUERY, type Operation, PAGE, type Parameter } from '../operation.js';
+import type { Fields } from '../photo-request.js';
+import { pageRequest, requiredDomain, requiredText } from '../request-field.js';
+import type { ServiceState } from '../service-state.js';
+
+const ID: Parameter = {
+  name: 'id',
+  in: 'path',
+  description: "the person's id",
+  required: true,
+  schema: { type: 'string' },
+};
+const PERSON: Parameter = { ...ID, name: 'person', in: 'query' };
+
+const read = (
+  id: string,
+  summary: string,
+  answer: Operation['answer'],
+  parameters?: readonly Parameter[],
+): Operation => ({
+  id,
+  summary,
+  scope: 'recognise',
+  answer,
+  ...(parameters === undefined ? {} : { parameters }),
+});
+
+const DOMAINS = read('domains', 'The domains, each with its mode and size.', 'Domains');
+const DOMAIN = read('domain', 'One domain.', 'Domain', [DOMAIN_PATH]);
+const MODE = read('mode', 'What answers the searches of a domain, and why.', 'DomainMode', [DOMAIN_PATH]);
+const SHADOW = read('shadow', 'How the two searches of a domain agree.', 'ShadowReport', [DOMAIN_PATH]);
+const STATS = read('stats', 'Persons and faces of every domain.', 'Stats');
+const PERSONS = read('persons', 'The persons of a domain, by name.', 'Persons', [DOMAIN_QUERY, ...PAGE]);
+const PERSON_BY_ID = read('person', 'One person.', 'Person', [ID]);
+const FACES = read('faces', 'The enrolled faces of a person, without their embeddings.', 'Faces', [PERSON, ...PAGE]);
+
+const asDomain = ({ domain, mode, space, persons, faces }: DomainStats): Omit<DomainStats, 'facesPerPerson'> => ({
+  domain,
+  mode,
+  space,
+  persons,
+  faces,
+});
+
+const pathOf = (request: { params: unknown }): Fields => request.params as Fields;
+
+/** Domains, their modes and comparisons. */
+export function domainRoutes(app: FastifyInstance, state: ServiceState): void {
+  app.get('/domains', { config: { operation: DOMAINS } }, async ({ signal }) => {
+    const { domains } = await state.services.recognition.stats({ signal });
+    return { items: domains.map(asDomain), next: null };
+  });
+  app.get('/domains/:domain', { config: { operation: DOMAIN } }, async (request) => {
+    const domain = requiredDomain(pathOf(request));
+    const { domains } = await state.services.recognition.stats({ domain, signal: request.signal });
+    return domains.map(asDomain)[0];
+  });
+  app.get('/domains/:domain/mode', { config: { operation: MODE } }, async (request) =>
+    state.services.recognition.modes.of(requiredDomain(pathOf(request)), { signal: request.signal }),
+  );
+  app.get('/domains/:domain/shadow', { config: { operation: SHADOW } }, async (request) =>
+    state.services.recognition.shadow.report(requiredDomain(pathOf(request)), { signal: request.signal }),
+  );
+  app.get('/stats', { config: { operation: STATS } }, async ({ signal }) =>
+    state.services.recognition.stats({ signal }),
+  );
+}
+
+/** Persons and their faces. */
+export function personRoutes(app: FastifyInstance, state: ServiceState): void {
+  app.get('/persons', { config: { operation: PERSONS } }, async (request) => {
+    const fields = request.query as Fields;
+    const gallery = await state.services.gallery();
+    return gallery.persons(requiredDomain(fields), pageRequest(fields), { signal: request.signal });
+  });
+  app.get('/persons/:id', { config: { operation: PERSON_BY_ID } }, async (request) => {
+    const gallery = await state.services.gallery();
+    return gallery.person(requiredText(pathOf(request), 'id', "the person's id"), { signal: request.signal });
+  });
+  app.get('/faces', { config: { operation: FACES } }, async (request) => {
+    const fields = request.query as Fields;
+    const gallery = await state.services.gallery();
+    const person = requiredText(fields, 'person', "the person's id");
+    return gallery.faces(person, pageRequest(fields), { signal: request.signal });
+  });
+}

@@ -1,0 +1,122 @@
+import { once } from 'node:events';
+import type { Logger } from 'pino';
+import type { Config } from '../config/schema.js';
+import { Metrics } from '../ops/metrics.js';
+import { ServiceNotifier } from '../ops/service-notifier.js';
+import type { EnrolReport } from '../recognition/enrol.js';
+import { type App, createApp, openLogger } from './app.js';
+import { eventListener, instrument, watchState } from './instrument.js';
+import { assertMayListen, listen } from './listen.js';
+import { collectRoutes } from './openapi.js';
+import { domainRoutes, personRoutes } from './routes/gallery-routes.js';
+import { photoRoutes } from './routes/photo-routes.js';
+import { serviceRoutes } from './routes/service-routes.js';
+import { ensureSampleGallery } from './sample-gallery.js';
+import { ServiceState } from './service-state.js';
+import { openServices, type Services } from './services.js';
+import { packageVersion } from './version.js';
+import { welcome } from './welcome.js';
+
+export interface ServeOptions {
+  /** A line for the person who started the service. */
+  readonly say: (line: string) => void;
+  /** The end: what is in flight is finished. */
+  readonly signal: AbortSignal;
+}
+
+/** The service's HTTP side, complete and not listening. `address` is asked when a page is made. */
+export function buildApp(
+  config: Config,
+  logger: Logger,
+  metrics: Metrics,
+  state: ServiceState,
+  address: () => string,
+): App {
+  const app = createApp(config, logger, (code) => metrics.countError(code));
+  const routes = collectRoutes(app);
+  instrument(app, metrics);
+  serviceRoutes(app, state, routes, { version: packageVersion(), address });
+  void app.register(
+    async (api) => {
+      photoRoutes(api, state);
+      domainRoutes(api, state);
+      personRoutes(api, state);
+    },
+    { prefix: '/api/v1' },
+  );
+  return app;
+}
+
+/**
+ * Runs the service until `signal`: binds the port, opens database and engine, enrols the sample gallery where it is
+ * due, says where it is; then finishes what is in flight within the configured time and closes everything.
+ * Throws `port-busy`, `port-forbidden`, `host-without-key`, and what opening the gallery throws.
+ */
+export async function serve(config: Config, options: ServeOptions): Promise<void> {
+  const logger = openLogger(config);
+  const metrics = new Metrics({ version: packageVersion() });
+  const state = new ServiceState();
+  watchState(metrics, state);
+  let address = '';
+  const app = buildApp(config, logger, metrics, state, () => address);
+  using notifier = new ServiceNotifier((why) => logger.warn({ why }, 'systemd cannot be told'));
+  await using services = await openServices(config, { migrate: true, onEvent: eventListener(logger, metrics) });
+  await assertMayListen(config, async () => false);
+  try {
+    address = await listen(app, config);
+    const sample = await prepare(config, state, services, options.signal);
+    state.ready(services);
+    for (const line of await greet(config, services, address, sample)) options.say(line);
+    await notifier.ready(`listening on ${address}`);
+    notifier.watch(() => true);
+    if (!options.signal.aborted) await once(options.signal, 'abort');
+  } catch (error) {
+    // A stop in the middle of a start is a stop.
+    if (!options.signal.aborted) throw error;
+  } finally {
+    state.stopping();
+    await notifier.stopping();
+    await closeWithin(app, config.shutdownSeconds);
+  }
+}
+
+/** Opens what answers, and enrols the sample gallery on a first start. */
+async function prepare(
+  config: Config,
+  state: ServiceState,
+  services: Services,
+  signal: AbortSignal,
+): Promise<EnrolReport | null> {
+  state.starting('loading the engine and opening the database');
+  const engine = services.engines.warm();
+  // Awaited below; until then its failure is not an unhandled one.
+  engine.catch(() => undefined);
+  await services.gallery();
+  await engine;
+  state.starting('enrolling the sample gallery');
+  return ensureSampleGallery(config, services, signal);
+}
+
+async function greet(
+  config: Config,
+  services: Services,
+  address: string,
+  sample: EnrolReport | null,
+): Promise<Iterable<string>> {
+  const { kind } = (await services.gallery()).database;
+  const database = kind === 'embedded' ? `embedded database in ${config.data}` : 'PostgreSQL';
+  const { domains } = await services.recognition.stats();
+  return welcome({
+    address,
+    database,
+    sample,
+    domains: domains.filter(({ faces }) => faces > 0).map(({ domain }) => domain),
+  });
+}
+
+/** Stops accepting, lets requests finish, and cuts off what is not done by then. */
+async function closeWithin(app: App, seconds: number): Promise<void> {
+  const timer = setTimeout(() => app.server.closeAllConnections(), seconds * 1000);
+  await app.close();
+  clearTimeout(timer);
+}
