@@ -11,7 +11,7 @@ export type Point = readonly [x: number, y: number];
 export interface FaceQuality {
   /** Shorter side of the box, pixels. */
   readonly size: number;
-  /** Variance of the Laplacian over the face scaled to 112 × 112 grey levels: below about 50 reads as blurred. */
+  /** Variance of the Laplacian over the box scaled to 112 × 112 grey levels; below about 10 the embedding drifts (docs/decisions/0010). */
   readonly sharpness: number;
   /** 0 frontal … 1 profile, from the landmarks; NaN never. */
   readonly turn: number;

@@ -1,5 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { distance } from '#kith/embedding/distance.js';
+import { defaultThreshold } from '#kith/embedding/threshold.js';
 import { KithError } from '#kith/errors.js';
 import { openBundledEngine } from '#kith/inference/bundled-engine.js';
 import type { FaceEngine } from '#kith/inference/engine.js';
@@ -110,6 +114,31 @@ describe('the bundled engine', () => {
     });
     expect(Object.keys(stages)).toEqual(['detect', 'landmarks', 'embed']);
     for (const milliseconds of Object.values(stages)) expect(milliseconds).toBeGreaterThan(0);
+  });
+
+  it('tells the same person from another at the default threshold, on changed copies', async () => {
+    const threshold = defaultThreshold(engine.space) ?? Number.NaN;
+    const bytes = await readFile(new URL('../../node_modules/@vladmandic/face-api/demo/sample6.jpg', import.meta.url));
+    const faces = await engine.embed(await decodePhoto(bytes));
+    const copy = await sharp(bytes).rotate(7).resize({ width: 1300 }).jpeg({ quality: 55 }).toBuffer();
+    const copies = await engine.embed(await decodePhoto(copy));
+    expect(copies).toHaveLength(faces.length);
+    for (const changed of copies) {
+      const distances = faces.map((face) => distance(face.embedding, changed.embedding)).sort((a, b) => a - b);
+      expect(distances[0]).toBeLessThan(threshold / 2);
+      expect(distances[1]).toBeGreaterThan(threshold);
+    }
+  });
+
+  it('leaves the main thread free while it computes', async () => {
+    const photo = await demo('sample1.jpg');
+    await engine.embed(photo);
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    for (let i = 0; i < 10; i++) await engine.embed(photo);
+    delay.disable();
+    // One photo computed on the main thread would hold it for all of its 30 ms or more.
+    expect(delay.percentile(90) / 1e6).toBeLessThan(20);
   });
 
   it('says so when the device is not there', async () => {
