@@ -251,6 +251,141 @@ export const FAULTS = {
   },
 
   // gallery
+  'database-unreachable': {
+    message: 'the database at {address} cannot be reached: {why}',
+    hint: 'kith doctor --check database says what is wrong',
+    status: 503,
+    exit: 1,
+    retryAfter: 5,
+  },
+  'database-refused': {
+    message: 'the database at {address} refused the connection: {why}',
+    hint: 'check user, password and database name; kith doctor says where the password comes from',
+    status: 503,
+    exit: 2,
+    retryAfter: 30,
+  },
+  'database-busy': { message: 'the database is busy: {why}', status: 503, exit: 1, retryAfter: 1 },
+  'database-permission': {
+    message: "the database's role lacks a right: {why}",
+    hint: 'kith db init makes roles with the rights that Kith needs',
+    status: 500,
+    exit: 1,
+  },
+  'database-fault': {
+    message: 'the database reported an error: {why} (SQLSTATE {state})',
+    status: 500,
+    exit: 1,
+  },
+  'embedded-locked': {
+    message: 'the embedded database in {folder} belongs to process {owner}, which does not answer',
+    hint: 'end that process, or give this one another KITH_DATA',
+    status: 503,
+    exit: 1,
+    retryAfter: 5,
+  },
+  'embedded-version': {
+    message:
+      'the embedded database in {folder} was made by PostgreSQL {found}, and this Kith holds PostgreSQL {expected}',
+    hint: 'restore a backup that the older Kith made: kith backup, then kith restore',
+    status: 500,
+    exit: 1,
+  },
+  'pgvector-missing': {
+    message: 'the database has no pgvector extension',
+    hint: 'as a superuser: create extension vector; or let kith db init do it',
+    status: 503,
+    exit: 1,
+  },
+  'pgvector-old': {
+    message: 'the database has pgvector {found}, and {needed} or newer is needed',
+    hint: 'install a newer pgvector, then: alter extension vector update',
+    status: 503,
+    exit: 1,
+  },
+  'schema-missing': {
+    message: 'the database has no Kith schema',
+    hint: 'kith db migrate makes it',
+    status: 503,
+    exit: 1,
+  },
+  'schema-old': {
+    message: "the database's schema is version {found}, and this Kith needs {needed}",
+    hint: 'kith db migrate brings it up to date, run as the owner of the tables',
+    status: 503,
+    exit: 1,
+  },
+  'schema-not-taken-over': {
+    message: "the database holds the old service's two tables, which Kith has not taken over yet",
+    hint: 'kith db migrate takes them over in place, run as the owner of the tables',
+    status: 503,
+    exit: 1,
+  },
+  'schema-newer': {
+    message: "the database's schema is version {found}, newer than the {known} that this Kith knows",
+    hint: 'use the Kith that made it, or a newer one',
+    status: 503,
+    exit: 1,
+  },
+  'schema-foreign': {
+    message: 'a table named {table} is there, and it is not what the old service made: {why}',
+    hint: 'give Kith a database or a schema of its own',
+    status: 500,
+    exit: 1,
+  },
+  'schema-owner': {
+    message: 'the table {table} belongs to the role {owner}, and {role} may not alter it',
+    hint: 'run kith db migrate as {owner}, or: grant {owner} to {role}',
+    status: 500,
+    exit: 1,
+  },
+  'domain-unknown': {
+    message: 'there is no domain named {domain}',
+    hint: 'kith domain list shows the domains; kith enroll and kith migrate make one',
+    status: 404,
+    exit: 1,
+  },
+  'domain-name': {
+    message:
+      "a domain's name is 1 to 100 characters, none of them a control character or a slash, and {given} was given",
+    status: 400,
+    exit: 2,
+  },
+  'domain-space': {
+    message: 'the domain {domain} holds embeddings of {held}, and {given} was given',
+    hint: 'a domain is searched in one space; put the others into a domain of their own',
+    status: 409,
+    exit: 1,
+  },
+  'space-undeclared': {
+    message: 'nobody has declared of which space the embeddings of the domain {domain} are; {given} was given',
+    hint: 'kith migrate declares it from the datastore, or: kith domain set {domain} space=NAME',
+    status: 409,
+    exit: 1,
+  },
+  'space-declared': {
+    message: 'the table {table} already holds {held}; it cannot be declared to hold {given}',
+    status: 409,
+    exit: 1,
+  },
+  'threshold-unknown': {
+    message: 'the space {space} has no threshold of its own, the domain {domain} sets none, and none was given',
+    hint: 'give one, or: kith domain set {domain} threshold=NUMBER',
+    status: 422,
+    exit: 2,
+  },
+  'person-unknown': { message: 'there is no person with the id {id}', status: 404, exit: 1 },
+  'person-exists': {
+    message: 'the domain {domain} already has a person with that name',
+    hint: 'kith person merge joins two persons',
+    status: 409,
+    exit: 1,
+  },
+  'gallery-option': {
+    message: '{option} must be {allowed}, and {given} was given',
+    status: 400,
+    exit: 2,
+  },
 
   // recognition
 

@@ -8,6 +8,7 @@ export type DatabaseKind = 'postgres' | 'embedded';
 /**
  * A parameter. A `Float32Array` travels in pgvector's binary format (cast it in the text: `$1::vector`),
  * a `Uint8Array` in the binary format of the parameter's type (for `bytea`: the bytes themselves).
+ * In results a `vector` is text; select `vector_send(embedding)` and read it with `decodeVector`, or use `copyOut`.
  */
 export type SqlValue =
   | string
@@ -25,8 +26,8 @@ export interface Statement {
   readonly values?: readonly SqlValue[];
   /** A name makes it a prepared statement: parsed once per connection. One name, one text. */
   readonly name?: string;
-  /** Columns come back in binary: a `vector` as `Float32Array`, numbers, booleans, text and `bytea` as their own. */
-  readonly binary?: boolean;
+  /** May be sent again when the connection broke under it. Unset, only statements that never reached a server are. */
+  readonly repeatable?: boolean;
 }
 
 export interface QueryResult<Row> {
@@ -45,6 +46,8 @@ export interface CopyTarget {
   readonly columns: readonly string[];
 }
 
+export type CopyRow = readonly (Buffer | null)[];
+
 export interface Queryable {
   readonly kind: DatabaseKind;
   query<Row extends object = Record<string, unknown>>(
@@ -60,6 +63,11 @@ export interface Queryable {
     chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     options?: QueryOptions,
   ): Promise<number>;
+  /**
+   * `COPY (query) TO STDOUT (FORMAT binary)`, streamed: batches of rows, each field its binary value or null
+   * (a vector: `decodeVector`). The query takes no parameters: quote with `literal`. Ends the copy when left early.
+   */
+  copyOut(query: string, options?: QueryOptions): AsyncIterable<readonly CopyRow[]>;
 }
 
 export interface TransactionOptions extends QueryOptions {

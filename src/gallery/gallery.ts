@@ -2,7 +2,7 @@ import type { Embedding } from '../embedding/embedding.js';
 import type { EmbeddingSpace } from '../embedding/space.js';
 import type { Candidate } from './candidate.js';
 import type { DatabaseLocation } from './connection.js';
-import type { Database, QueryOptions } from './database.js';
+import type { Database, Queryable, QueryOptions } from './database.js';
 import type { Author, Domain, DomainChanges, DomainSettings, DomainStats, Mode, StoredSpace } from './domain.js';
 import type { NewPerson, Page, PageRequest, Person } from './person.js';
 import type { NewFace, StoredFace } from './stored-face.js';
@@ -57,8 +57,11 @@ export interface GalleryOptions {
   readonly statementTimeout?: number;
   /** The mode of a domain that `getStats` reports; its own, else `pgvector`, unless given. */
   readonly modeOf?: (domain: DomainSettings) => Mode;
-  /** Bring the schema up to date on opening. Otherwise an old or missing schema is an error that names the command. */
-  readonly migrate?: boolean;
+  /**
+   * `current`, unless given: a schema that is not up to date is an error that names the command. `migrate` brings it
+   * up to date; `any` leaves it unlooked at.
+   */
+  readonly schema?: 'current' | 'migrate' | 'any';
 }
 
 /** The operations that work inside a transaction as well as outside one. */
@@ -105,8 +108,6 @@ export interface Gallery extends GalleryOperations, AsyncDisposable {
   /** Brings the schema up to date under a lock; answers the versions that were applied. */
   migrateSchema(options?: QueryOptions): Promise<readonly number[]>;
   healthCheck(options?: QueryOptions): Promise<Health>;
-  transaction<T>(
-    work: (operations: GalleryOperations, database: Pick<Database, 'query' | 'copyIn'>) => Promise<T>,
-  ): Promise<T>;
+  transaction<T>(work: (operations: GalleryOperations, database: Queryable) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }

@@ -37,7 +37,8 @@ export interface NewFace extends Partial<FaceDetails> {
   readonly imagePath: string;
   /** 1 unless given. */
   readonly faceNumber?: number;
-  readonly embedding: Embedding;
+  /** Bare values are taken to be of the domain's space. */
+  readonly embedding: Embedding | Float32Array;
 }
 
 const FACE = /^(?<path>.*)#face=(?<number>[1-9]\d*)$/s;

@@ -1,0 +1,37 @@
+import { KithError } from '../errors.js';
+import type { Database, QueryOptions } from './database.js';
+import type { Health } from './gallery.js';
+import { pgvectorVersion } from './pgvector.js';
+import { assertCurrent, schemaStatus } from './schema-status.js';
+
+const text = (error: unknown): string => (error instanceof KithError ? error.message : 'an unforeseen fault');
+
+// A table without a usable index is searched exactly: slower, not wrong.
+const MISSING_INDEX = `select s.table_name from kith_spaces s
+  where s.dimensions <= 2000 and not exists (
+    select from pg_index i join pg_class x on x.oid = i.indexrelid join pg_am a on a.oid = x.relam
+    where i.indrelid = to_regclass(s.table_name) and i.indisvalid and i.indisready and a.amname = 'hnsw')
+  order by s.id`;
+
+async function indexHealth(database: Database, options?: QueryOptions): Promise<Health['index']> {
+  const { rows } = await database.query<{ table_name: string }>({ text: MISSING_INDEX, repeatable: true }, options);
+  if (rows.length === 0) return { ok: true, detail: 'every table of faces has its HNSW index' };
+  return { ok: true, detail: `searched exactly, without an index: ${rows.map((row) => row.table_name).join(', ')}` };
+}
+
+/** Whether the gallery can be searched, and what is wrong when it cannot. Never throws for a database that is down. */
+export async function galleryHealth(database: Database, options?: QueryOptions): Promise<Health> {
+  const { kind } = database;
+  try {
+    assertCurrent(await schemaStatus(database, options));
+    const version = await pgvectorVersion(database, options);
+    const index = await indexHealth(database, options);
+    const ok = version !== null && index.ok;
+    const detail = version === null ? 'no pgvector extension' : `pgvector ${version.join('.')}`;
+    return { ok, database: { ok: version !== null, kind, detail }, index };
+  } catch (error) {
+    if (options?.signal?.aborted === true) throw error;
+    const detail = text(error);
+    return { ok: false, database: { ok: false, kind, detail }, index: { ok: false, detail: 'not checked' } };
+  }
+}
