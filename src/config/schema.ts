@@ -37,7 +37,7 @@ export const OPTIONS = {
     meaning: 'connections to PostgreSQL that one process may hold',
     default: 10,
     min: 2,
-    max: 500,
+    max: 100,
     unit: 'connections',
   }),
   storage: textOption({
@@ -161,6 +161,12 @@ export const OPTIONS = {
     min: 1,
     max: 3600,
     unit: 'seconds each',
+  }),
+  pidFile: textOption({
+    variable: 'KITH_PID_FILE',
+    meaning: 'file that holds the number of the service while it runs, for tools that want one',
+    default: null,
+    unset: 'unset: none',
   }),
   shutdownSeconds: numberOption({
     variable: 'KITH_SHUTDOWN_SECONDS',

@@ -7,11 +7,12 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import { vector } from '@electric-sql/pglite-pgvector';
 import { EmbeddedBackend } from './embedded-backend.js';
+import { embeddedDataFolder } from './embedded-folder.js';
 import { EMBEDDED_MAJOR, type FromWorker, type WorkerInput } from './embedded-protocol.js';
 import { EmbeddedSession } from './embedded-session.js';
 
 const { folder, socket } = workerData as WorkerInput;
-const dataFolder = join(folder, 'postgres');
+const dataFolder = embeddedDataFolder(folder);
 const spools = { outside: join(dataFolder, 'kith-copy'), inside: '/pglite/data/kith-copy' };
 const DRAIN_MS = 5_000;
 // PGlite starts with -F (no fsync), which a power cut could turn into a broken database.

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.js';
 import { Metrics } from '../ops/metrics.js';
+import { PidFile, ProcessLock } from '../ops/process-lock.js';
 import { ServiceNotifier } from '../ops/service-notifier.js';
 import type { EnrolReport } from '../recognition/enrol.js';
 import { type App, createApp, openLogger } from './app.js';
@@ -59,8 +61,10 @@ export async function serve(config: Config, options: ServeOptions): Promise<void
   watchState(metrics, state);
   let address = '';
   const app = buildApp(config, logger, metrics, state, () => address);
+  await using _lock = await ProcessLock.acquire(join(config.data, 'service.lock'), `the data folder ${config.data}`);
+  await using _pid = config.pidFile === null ? null : await PidFile.write(config.pidFile);
   using notifier = new ServiceNotifier((why) => logger.warn({ why }, 'systemd cannot be told'));
-  await using services = await openServices(config, { migrate: true, onEvent: eventListener(logger, metrics) });
+  await using services = await openServices(config, { schema: 'migrate', onEvent: eventListener(logger, metrics) });
   await assertMayListen(config, async () => false);
   try {
     address = await listen(app, config);

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs';
 import type { Config } from '../config/schema.js';
 import { KithError } from '../errors.js';
 import type { DatabaseLocation } from '../gallery/connection.js';
-import type { Gallery } from '../gallery/gallery.js';
+import type { Gallery, SchemaStatus } from '../gallery/gallery.js';
 import type { RecognitionEvent } from '../recognition/options.js';
 import type { Recognition } from '../recognition/recognition.js';
 import { BUNDLED_SPACE, EngineSource } from './engine-source.js';
@@ -15,11 +14,15 @@ export interface Services extends AsyncDisposable {
   readonly engines: EngineSource;
 }
 
-export interface ServiceOptions {
-  /** Bring the schema up to date on opening: `serve`, `migrate`, `enroll`. */
-  readonly migrate?: boolean;
+interface DatabaseOptions {
+  /** `migrate` brings the schema up to date on opening: `serve`, `migrate`, `enroll`; `any` does not look at it. */
+  readonly schema?: 'current' | 'migrate' | 'any';
+  readonly create?: boolean;
   /** Another database than the configuration's. */
   readonly location?: DatabaseLocation;
+}
+
+export interface ServiceOptions extends DatabaseOptions {
   readonly onEvent?: (event: RecognitionEvent) => void;
 }
 
@@ -30,14 +33,31 @@ export async function databaseLocation(config: Config): Promise<DatabaseLocation
   return connection === null ? { kind: 'embedded', folder: config.data } : { kind: 'postgres', connection };
 }
 
-/** The gallery of the configuration, open. The caller closes it. */
+/**
+ * The gallery of the configuration, open. The caller closes it. An embedded database is made where there is none
+ * when the schema is brought up to date or `create` says so; otherwise that is `schema-missing`.
+ */
 export async function openDatabaseOf(
   config: Config,
-  { migrate = false, location }: Pick<ServiceOptions, 'migrate' | 'location'> = {},
+  { schema = 'current', create = schema === 'migrate', location }: DatabaseOptions = {},
 ): Promise<Gallery> {
+  const { openGallery } = await import('../gallery/open-gallery.js');
+  const { embeddedDatabaseExists } = await import('../gallery/embedded-folder.js');
   const where = location ?? (await databaseLocation(config));
-  void [where, migrate];
-  throw new KithError('internal', { what: 'the gallery lands next' });
+  if (where.kind === 'embedded' && !create && !embeddedDatabaseExists(where.folder))
+    throw new KithError('schema-missing', {});
+  return openGallery({ location: where, poolSize: config.poolSize, schema });
+}
+
+/** The schema of the configuration's database; a missing embedded database is a missing schema, and stays missing. */
+export async function schemaStatusOf(config: Config, signal: AbortSignal): Promise<SchemaStatus> {
+  try {
+    await using gallery = await openDatabaseOf(config, { schema: 'any' });
+    return await gallery.schema({ signal });
+  } catch (error) {
+    if (error instanceof KithError && error.code === 'schema-missing') return { state: 'missing' };
+    throw error;
+  }
 }
 
 /** A gallery that may be absent; disposing closes it. */
@@ -58,9 +78,8 @@ export async function openMigrationGallery(
   config: Config,
   purpose: 'write' | 'read' | 'dry-run',
 ): Promise<MaybeGallery> {
-  if (purpose !== 'dry-run') return maybe(await openDatabaseOf(config, { migrate: purpose === 'write' }));
-  const location = await databaseLocation(config);
-  if (location.kind === 'embedded' && !existsSync(location.folder)) return maybe(null);
+  if (purpose !== 'dry-run')
+    return maybe(await openDatabaseOf(config, { schema: purpose === 'write' ? 'migrate' : 'current' }));
   try {
     return maybe(await openDatabaseOf(config));
   } catch (error) {

@@ -30,9 +30,8 @@ function statusCommand(terminal: Terminal): Command {
     .description('Is the schema there and up to date? Exits 1 when it is not.')
     .action(async () => {
       const { loadConfig } = await import('../../config/config.js');
-      const { openDatabaseOf } = await import('../../server/services.js');
-      await using gallery = await openDatabaseOf(loadConfig(), { migrate: false });
-      const status = await gallery.schema({ signal: terminal.signal });
+      const { schemaStatusOf } = await import('../../server/services.js');
+      const status = await schemaStatusOf(loadConfig(), terminal.signal);
       terminal.answer({ schema: status }, () => [describe(status)]);
       if (status.state !== 'current') terminal.exitWith(1);
     });
@@ -44,7 +43,7 @@ function migrateCommand(terminal: Terminal): Command {
     .action(async () => {
       const { loadConfig } = await import('../../config/config.js');
       const { openDatabaseOf } = await import('../../server/services.js');
-      await using gallery = await openDatabaseOf(loadConfig(), { migrate: false });
+      await using gallery = await openDatabaseOf(loadConfig(), { schema: 'any', create: true });
       const applied = await gallery.migrateSchema({ signal: terminal.signal });
       const status = await gallery.schema({ signal: terminal.signal });
       terminal.answer({ applied, schema: status }, () => [

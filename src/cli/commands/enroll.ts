@@ -39,7 +39,7 @@ async function run(terminal: Terminal, dir: string, flags: Flags): Promise<void>
   const { parseSpaceName } = await import('../../embedding/space.js');
   const { minSize, minSharpness, maxTurn } = flags;
   const space = flags.space === undefined ? undefined : parseSpaceName(flags.space);
-  await using services = await openServices(loadConfig(), { migrate: true });
+  await using services = await openServices(loadConfig(), { schema: 'migrate' });
   using progress = terminal.progress(`${flags.domain}: enrolling`, 'images');
   const report = await services.recognition.enrol({
     domain: flags.domain,
