@@ -47,9 +47,9 @@ export class DatabaseOperations implements GalleryOperations {
   async search(probe: Probe, name: string, options?: SearchOptions): Promise<SearchAnswer> {
     const { domain, facts } = await this.#searchable(name, options);
     const search = prepareSearch(probe, domain, facts, options);
-    const { candidates, plan } = await runSearch(this.#context.database, search, options);
-    // An empty answer may come from a domain that is gone since.
-    if (candidates.length === 0) this.#context.cache.forget(name);
+    const { candidates, plan, empty } = await runSearch(this.#context.database, search, options);
+    // A domain without a face may be gone since it was cached.
+    if (empty) await readDomain(this.#context.database, name, options);
     return { candidates, plan, threshold: search.ranking.threshold, domain };
   }
 

@@ -1,7 +1,6 @@
 import type { Database, Queryable, QueryOptions } from './database.js';
-import { MIGRATIONS } from './migrations.generated.js';
 import { ensurePgvector, isAtLeast, type Version } from './pgvector.js';
-import { assertCurrent, LATEST_VERSION, schemaStatus } from './schema-status.js';
+import { appliedVersions, assertCurrent, pending, schemaStatus } from './schema-status.js';
 import { checkTakeOver } from './schema-takeover.js';
 import { identifier, literal } from './sql-values.js';
 
@@ -41,16 +40,15 @@ async function apply(database: Queryable): Promise<readonly number[]> {
     text: `create table if not exists kith_schema (
       version integer primary key, name text not null, applied_at timestamptz not null default now())`,
   });
-  const from = status.state === 'old' ? status.version : 0;
-  const applied = MIGRATIONS.filter((migration) => migration.version > from);
-  for (const migration of applied) {
+  const missing = pending(await appliedVersions(database));
+  for (const migration of missing) {
     await database.query({ text: migration.sql });
     await database.query({
       text: 'insert into kith_schema (version, name) values ($1, $2)',
       values: [migration.version, migration.name],
     });
   }
-  return applied.map((migration) => migration.version);
+  return missing.map((migration) => migration.version);
 }
 
 /**
@@ -66,5 +64,3 @@ export async function migrateSchema(database: Database, options?: QueryOptions):
     await database.query({ text: `analyze ${identifier(table)}` }, options);
   return applied;
 }
-
-export { LATEST_VERSION };

@@ -17,15 +17,25 @@ export async function schemaStatus(database: Queryable, options?: QueryOptions):
   );
   const { versions, old } = found.rows[0]!;
   if (!versions) return { state: old ? 'old-service' : 'missing' };
+  const applied = await appliedVersions(database, options);
+  const version = Math.max(0, ...applied);
+  const latest = LATEST_VERSION;
+  if (version > latest) return { state: 'newer', version, latest };
+  return pending(applied).length === 0 ? { state: 'current', version } : { state: 'old', version, latest };
+}
+
+/** The versions that a database with Kith's schema has. */
+export async function appliedVersions(database: Queryable, options?: QueryOptions): Promise<readonly number[]> {
   const { rows } = await database.query<{ version: number }>(
-    { text: 'select coalesce(max(version), 0) as version from kith_schema', repeatable: true },
+    { text: 'select version from kith_schema order by version', repeatable: true },
     options,
   );
-  const version = rows[0]!.version;
-  const latest = LATEST_VERSION;
-  if (version === latest) return { state: 'current', version };
-  return { state: version < latest ? 'old' : 'newer', version, latest };
+  return rows.map((row) => row.version);
 }
+
+/** The migrations that are still to be applied, in order. */
+export const pending = (applied: readonly number[]): typeof MIGRATIONS =>
+  MIGRATIONS.filter(({ version }) => !applied.includes(version));
 
 /** Throws what is wrong with a schema that is not current, naming the command that mends it. */
 export function assertCurrent(status: SchemaStatus): void {

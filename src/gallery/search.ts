@@ -117,20 +117,25 @@ async function searchByIndex(
   return null;
 }
 
+export interface SearchOutcome extends Pick<SearchAnswer, 'candidates' | 'plan'> {
+  /** The domain holds no face at all. */
+  readonly empty: boolean;
+}
+
 /** Runs a search: by the domain's index where it pays, exactly where the domain is small or the index falls short. */
 export async function runSearch(
   database: Queryable,
   search: PreparedSearch,
   options?: QueryOptions,
-): Promise<Pick<SearchAnswer, 'candidates' | 'plan'>> {
+): Promise<SearchOutcome> {
   const { index } = search.facts;
   if (!search.exact && index !== null && indexPays(search.facts, search.efSearch)) {
     const indexed = await searchByIndex(database, search, index, options);
     if (indexed !== null) {
       const plan: SearchPlan = { kind: 'hnsw', index: index.scope, efSearch: indexed.efSearch };
-      return { candidates: indexed.ranking.candidates, plan };
+      return { candidates: indexed.ranking.candidates, plan, empty: false };
     }
   }
-  const { candidates } = await searchExactly(database, search, options);
-  return { candidates, plan: { kind: 'exact' } };
+  const { candidates, farthest } = await searchExactly(database, search, options);
+  return { candidates, plan: { kind: 'exact' }, empty: farthest === Number.NEGATIVE_INFINITY };
 }

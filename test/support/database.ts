@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, describe } from 'vitest';
+import { afterAll, describe, it } from 'vitest';
 import type { DatabaseLocation, ServerConnection } from '#kith/gallery/connection.js';
 import type { GalleryOptions } from '#kith/gallery/gallery.js';
 import { openGallery } from '#kith/gallery/open-gallery.js';
@@ -160,6 +160,7 @@ export function eachBackend(name: string, declare: (backend: Backend) => void): 
 export function onServer(name: string, declare: (server: string) => void): void {
   if (SERVER_URL === undefined) {
     console.log(`KITH_TEST_DATABASE_URL is not set: left out: ${name}`);
+    describe.skip(name, () => it('needs a real PostgreSQL', () => undefined));
     return;
   }
   const url = SERVER_URL;
