@@ -24,6 +24,20 @@ const OPSET = 17;
 const IR_VERSION = 8;
 
 /**
+ * Where large weights go instead of into the model: a file beside it, which onnxruntime maps into memory rather than
+ * copying (ONNX "external data").
+ */
+export interface ExternalWeights {
+  /** Name of the file, in the model's own folder. */
+  readonly file: string;
+  /** Writes the bytes and returns the offset they start at. */
+  append(bytes: Uint8Array): number;
+}
+
+// Smaller ones stay in the model: shapes and axes have to be there when the graph is optimised.
+const EXTERNAL_FROM_BYTES = 1024;
+
+/**
  * Writes an ONNX model in code: no Python, no model file, no protobuf library.
  * Every method returns the name of what it made, to be passed on; {@link build} gives the bytes of the ModelProto.
  * Weights are referenced, not copied, until `build` writes them once into the result.
@@ -36,10 +50,12 @@ const IR_VERSION = 8;
  */
 export class GraphBuilder {
   readonly #graph = new ProtobufWriter();
+  readonly #external: ExternalWeights | undefined;
   #next = 0;
 
-  constructor(name: string) {
+  constructor(name: string, external?: ExternalWeights) {
     this.#graph.string(2, name);
+    this.#external = external;
   }
 
   #name(hint: string): Value {
@@ -88,7 +104,9 @@ export class GraphBuilder {
     tensor.packed(1, shape);
     tensor.integer(2, ELEMENT[type]);
     tensor.string(8, name);
-    tensor.bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    if (this.#external === undefined || bytes.length < EXTERNAL_FROM_BYTES) tensor.bytes(9, bytes);
+    else referExternal(tensor, this.#external, bytes);
     this.#graph.message(5, tensor);
     return name;
   }
@@ -126,6 +144,18 @@ export class GraphBuilder {
     model.message(7, this.#graph);
     return model.finish();
   }
+}
+
+/** onnx.proto3: TensorProto.external_data and data_location EXTERNAL. */
+function referExternal(tensor: ProtobufWriter, external: ExternalWeights, bytes: Uint8Array): void {
+  const entries = { location: external.file, offset: external.append(bytes), length: bytes.length };
+  for (const [key, value] of Object.entries(entries)) {
+    const entry = new ProtobufWriter();
+    entry.string(1, key);
+    entry.string(2, String(value));
+    tensor.message(13, entry);
+  }
+  tensor.integer(14, 1);
 }
 
 function valueInfo(name: string, type: ElementType, shape: readonly Dimension[]): ProtobufWriter {

@@ -9,6 +9,15 @@ export interface SessionSettings {
   readonly device?: Device;
   /** Threads inside one operator; default 1, because the pool runs a worker per core. */
   readonly threads?: number;
+  /**
+   * Keep a plan of the memory for each input shape seen: quicker where shapes repeat (default), a waste of memory where
+   * every photo has its own.
+   */
+  readonly memoryPlan?: boolean;
+  /**
+   * `all` (default) also turns weights into the processor's own layout, which keeps a second copy of them.
+   */
+  readonly optimization?: 'all' | 'extended';
 }
 
 /**
@@ -16,16 +25,21 @@ export interface SessionSettings {
  * The CPU arena stays on (off costs about 45 %), and idle threads do not spin, or several sessions starve each other.
  * Throws `inference-device` when the device's provider is not there, `inference-model` when the bytes are no model.
  */
-export async function openSession(model: Uint8Array, settings: SessionSettings = {}): Promise<InferenceSession> {
+export async function openSession(
+  model: Uint8Array | string,
+  settings: SessionSettings = {},
+): Promise<InferenceSession> {
   const device = settings.device ?? 'cpu';
   assertDevice(device);
   try {
-    return await InferenceSession.create(model, {
+    // The two forms of the call, bytes and a path, are separate overloads.
+    return await InferenceSession.create(model as string, {
       executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
       intraOpNumThreads: settings.threads ?? 1,
       interOpNumThreads: 1,
       executionMode: 'sequential',
-      graphOptimizationLevel: 'all',
+      graphOptimizationLevel: settings.optimization ?? 'all',
+      enableMemPattern: settings.memoryPlan ?? true,
       logSeverityLevel: 3,
       extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
     });
