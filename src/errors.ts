@@ -167,6 +167,54 @@ export const FAULTS = {
     status: 503,
     exit: 2,
   },
+  'weights-not-keras': {
+    message: 'the weights {source} are no Keras HDF5 file',
+    hint: 'the download may have been an error page, or the file belongs to another program: see kith models check',
+    status: 503,
+    exit: 2,
+  },
+  'weights-layers': {
+    message: 'the weights {source} hold {given} layers where {expected} are expected',
+    hint: 'the file belongs to another model or version',
+    status: 503,
+    exit: 2,
+  },
+  'space-not-computed': {
+    message: 'embeddings of the space {space} cannot be computed here: {why}',
+    hint: '{needed}',
+    status: 422,
+    exit: 2,
+  },
+  'model-unknown': {
+    message: '"{given}" is none of the models known here: {allowed}',
+    hint: 'kith models list shows them with what each is for',
+    status: 400,
+    exit: 2,
+  },
+  'model-url': {
+    message: 'no address is known to pull {file} from',
+    hint: 'give one with --url, and with --sha256 the hash it must have',
+    status: 400,
+    exit: 2,
+  },
+  'model-download': {
+    message: '{file} could not be pulled: {reason}',
+    hint: 'what has arrived is kept, and the same command goes on from there',
+    status: 502,
+    exit: 1,
+  },
+  'model-size': {
+    message: '{file} came with {given} bytes where {expected} are expected; it was removed',
+    hint: 'the address may answer with an error page',
+    status: 502,
+    exit: 1,
+  },
+  'model-hash': {
+    message: '{file} has the SHA-256 {given} where {expected} is expected; it was removed',
+    hint: 'another version, or a damaged or forged file: check the address',
+    status: 502,
+    exit: 1,
+  },
 
   // datastore
   'datastore-missing': {

@@ -1,0 +1,164 @@
+/**
+ * Keras' own order of the layers that have weights, printed by oracle/layer_order.py from DeepFace's models: the order
+ * that `load_weights` goes by, which knows no names. After the colon the weights of a layer, in order:
+ * k a convolution's kernel, d a dense kernel, c bias, g gamma, b beta, m moving mean,
+ * v moving variance, a slope.
+ */
+const list = (text: string): readonly string[] => text.trim().split(/\s+/);
+
+export const ARCFACE_ORDER = list(`
+  conv1_conv:k conv1_bn:gbmv conv1_prelu:a conv2_block1_1_bn:gbmv conv2_block1_1_conv:k conv2_block1_2_bn:gbmv
+  conv2_block1_1_prelu:a conv2_block1_0_conv:k conv2_block1_2_conv:k conv2_block1_0_bn:gbmv conv2_block1_3_bn:gbmv
+  conv2_block2_1_bn:gbmv conv2_block2_1_conv:k conv2_block2_2_bn:gbmv conv2_block2_1_prelu:a conv2_block2_2_conv:k
+  conv2_block2_3_bn:gbmv conv2_block3_1_bn:gbmv conv2_block3_1_conv:k conv2_block3_2_bn:gbmv conv2_block3_1_prelu:a
+  conv2_block3_2_conv:k conv2_block3_3_bn:gbmv conv3_block1_1_bn:gbmv conv3_block1_1_conv:k conv3_block1_2_bn:gbmv
+  conv3_block1_1_prelu:a conv3_block1_0_conv:k conv3_block1_2_conv:k conv3_block1_0_bn:gbmv conv3_block1_3_bn:gbmv
+  conv3_block2_1_bn:gbmv conv3_block2_1_conv:k conv3_block2_2_bn:gbmv conv3_block2_1_prelu:a conv3_block2_2_conv:k
+  conv3_block2_3_bn:gbmv conv3_block3_1_bn:gbmv conv3_block3_1_conv:k conv3_block3_2_bn:gbmv conv3_block3_1_prelu:a
+  conv3_block3_2_conv:k conv3_block3_3_bn:gbmv conv3_block4_1_bn:gbmv conv3_block4_1_conv:k conv3_block4_2_bn:gbmv
+  conv3_block4_1_prelu:a conv3_block4_2_conv:k conv3_block4_3_bn:gbmv conv4_block1_1_bn:gbmv conv4_block1_1_conv:k
+  conv4_block1_2_bn:gbmv conv4_block1_1_prelu:a conv4_block1_0_conv:k conv4_block1_2_conv:k conv4_block1_0_bn:gbmv
+  conv4_block1_3_bn:gbmv conv4_block2_1_bn:gbmv conv4_block2_1_conv:k conv4_block2_2_bn:gbmv conv4_block2_1_prelu:a
+  conv4_block2_2_conv:k conv4_block2_3_bn:gbmv conv4_block3_1_bn:gbmv conv4_block3_1_conv:k conv4_block3_2_bn:gbmv
+  conv4_block3_1_prelu:a conv4_block3_2_conv:k conv4_block3_3_bn:gbmv conv4_block4_1_bn:gbmv conv4_block4_1_conv:k
+  conv4_block4_2_bn:gbmv conv4_block4_1_prelu:a conv4_block4_2_conv:k conv4_block4_3_bn:gbmv conv4_block5_1_bn:gbmv
+  conv4_block5_1_conv:k conv4_block5_2_bn:gbmv conv4_block5_1_prelu:a conv4_block5_2_conv:k conv4_block5_3_bn:gbmv
+  conv4_block6_1_bn:gbmv conv4_block6_1_conv:k conv4_block6_2_bn:gbmv conv4_block6_1_prelu:a conv4_block6_2_conv:k
+  conv4_block6_3_bn:gbmv conv5_block1_1_bn:gbmv conv5_block1_1_conv:k conv5_block1_2_bn:gbmv conv5_block1_1_prelu:a
+  conv5_block1_0_conv:k conv5_block1_2_conv:k conv5_block1_0_bn:gbmv conv5_block1_3_bn:gbmv conv5_block2_1_bn:gbmv
+  conv5_block2_1_conv:k conv5_block2_2_bn:gbmv conv5_block2_1_prelu:a conv5_block2_2_conv:k conv5_block2_3_bn:gbmv
+  conv5_block3_1_bn:gbmv conv5_block3_1_conv:k conv5_block3_2_bn:gbmv conv5_block3_1_prelu:a conv5_block3_2_conv:k
+  conv5_block3_3_bn:gbmv batch_normalization:gbmv dense:dc embedding:gbmv
+`);
+
+export const RETINAFACE_ORDER = list(`
+  bn_data:gbmv conv0:k bn0:gbmv stage1_unit1_bn1:gbmv stage1_unit1_conv1:k stage1_unit1_bn2:gbmv stage1_unit1_conv2:k
+  stage1_unit1_bn3:gbmv stage1_unit1_conv3:k stage1_unit1_sc:k stage1_unit2_bn1:gbmv stage1_unit2_conv1:k
+  stage1_unit2_bn2:gbmv stage1_unit2_conv2:k stage1_unit2_bn3:gbmv stage1_unit2_conv3:k stage1_unit3_bn1:gbmv
+  stage1_unit3_conv1:k stage1_unit3_bn2:gbmv stage1_unit3_conv2:k stage1_unit3_bn3:gbmv stage1_unit3_conv3:k
+  stage2_unit1_bn1:gbmv stage2_unit1_conv1:k stage2_unit1_bn2:gbmv stage2_unit1_conv2:k stage2_unit1_bn3:gbmv
+  stage2_unit1_conv3:k stage2_unit1_sc:k stage2_unit2_bn1:gbmv stage2_unit2_conv1:k stage2_unit2_bn2:gbmv
+  stage2_unit2_conv2:k stage2_unit2_bn3:gbmv stage2_unit2_conv3:k stage2_unit3_bn1:gbmv stage2_unit3_conv1:k
+  stage2_unit3_bn2:gbmv stage2_unit3_conv2:k stage2_unit3_bn3:gbmv stage2_unit3_conv3:k stage2_unit4_bn1:gbmv
+  stage2_unit4_conv1:k stage2_unit4_bn2:gbmv stage2_unit4_conv2:k stage2_unit4_bn3:gbmv stage2_unit4_conv3:k
+  stage3_unit1_bn1:gbmv stage3_unit1_conv1:k stage3_unit1_bn2:gbmv stage3_unit1_conv2:k stage3_unit1_bn3:gbmv
+  stage3_unit1_conv3:k stage3_unit1_sc:k stage3_unit2_bn1:gbmv stage3_unit2_conv1:k stage3_unit2_bn2:gbmv
+  stage3_unit2_conv2:k stage3_unit2_bn3:gbmv stage3_unit2_conv3:k stage3_unit3_bn1:gbmv stage3_unit3_conv1:k
+  stage3_unit3_bn2:gbmv stage3_unit3_conv2:k stage3_unit3_bn3:gbmv stage3_unit3_conv3:k stage3_unit4_bn1:gbmv
+  stage3_unit4_conv1:k stage3_unit4_bn2:gbmv stage3_unit4_conv2:k stage3_unit4_bn3:gbmv stage3_unit4_conv3:k
+  stage3_unit5_bn1:gbmv stage3_unit5_conv1:k stage3_unit5_bn2:gbmv stage3_unit5_conv2:k stage3_unit5_bn3:gbmv
+  stage3_unit5_conv3:k stage3_unit6_bn1:gbmv stage3_unit6_conv1:k stage3_unit6_bn2:gbmv stage3_unit6_conv2:k
+  stage3_unit6_bn3:gbmv stage3_unit6_conv3:k stage4_unit1_bn1:gbmv stage4_unit1_conv1:k stage4_unit1_bn2:gbmv
+  stage4_unit1_conv2:k stage4_unit1_bn3:gbmv stage4_unit1_conv3:k stage4_unit1_sc:k stage4_unit2_bn1:gbmv
+  stage4_unit2_conv1:k stage4_unit2_bn2:gbmv stage4_unit2_conv2:k stage4_unit2_bn3:gbmv stage4_unit2_conv3:k
+  stage4_unit3_bn1:gbmv stage4_unit3_conv1:k stage4_unit3_bn2:gbmv stage4_unit3_conv2:k stage4_unit3_bn3:gbmv
+  stage4_unit3_conv3:k bn1:gbmv ssh_c3_lateral:kc ssh_c3_lateral_bn:gbmv ssh_c2_lateral:kc ssh_c2_lateral_bn:gbmv
+  ssh_c2_aggr:kc ssh_c2_aggr_bn:gbmv ssh_m1_red_conv:kc ssh_m1_red_conv_bn:gbmv ssh_c1_aggr:kc ssh_c1_aggr_bn:gbmv
+  ssh_m3_det_context_conv1:kc ssh_m2_det_context_conv1:kc ssh_m1_det_context_conv1:kc ssh_m3_det_context_conv1_bn:gbmv
+  ssh_m2_det_context_conv1_bn:gbmv ssh_m1_det_context_conv1_bn:gbmv ssh_m3_det_context_conv3_1:kc
+  ssh_m2_det_context_conv3_1:kc ssh_m1_det_context_conv3_1:kc ssh_m3_det_context_conv3_1_bn:gbmv
+  ssh_m2_det_context_conv3_1_bn:gbmv ssh_m1_det_context_conv3_1_bn:gbmv ssh_m3_det_conv1:kc
+  ssh_m3_det_context_conv2:kc ssh_m3_det_context_conv3_2:kc ssh_m2_det_conv1:kc ssh_m2_det_context_conv2:kc
+  ssh_m2_det_context_conv3_2:kc ssh_m1_det_conv1:kc ssh_m1_det_context_conv2:kc ssh_m1_det_context_conv3_2:kc
+  ssh_m3_det_conv1_bn:gbmv ssh_m3_det_context_conv2_bn:gbmv ssh_m3_det_context_conv3_2_bn:gbmv
+  ssh_m2_det_conv1_bn:gbmv ssh_m2_det_context_conv2_bn:gbmv ssh_m2_det_context_conv3_2_bn:gbmv
+  ssh_m1_det_conv1_bn:gbmv ssh_m1_det_context_conv2_bn:gbmv ssh_m1_det_context_conv3_2_bn:gbmv
+  face_rpn_cls_score_stride32:kc face_rpn_cls_score_stride16:kc face_rpn_cls_score_stride8:kc
+  face_rpn_bbox_pred_stride32:kc face_rpn_landmark_pred_stride32:kc face_rpn_bbox_pred_stride16:kc
+  face_rpn_landmark_pred_stride16:kc face_rpn_bbox_pred_stride8:kc face_rpn_landmark_pred_stride8:kc
+`);
+
+export const FACENET_ORDER = list(`
+  Conv2d_1a_3x3:k Conv2d_1a_3x3_BatchNorm:bmv Conv2d_2a_3x3:k Conv2d_2a_3x3_BatchNorm:bmv Conv2d_2b_3x3:k
+  Conv2d_2b_3x3_BatchNorm:bmv Conv2d_3b_1x1:k Conv2d_3b_1x1_BatchNorm:bmv Conv2d_4a_3x3:k Conv2d_4a_3x3_BatchNorm:bmv
+  Conv2d_4b_3x3:k Conv2d_4b_3x3_BatchNorm:bmv Block35_1_Branch_2_Conv2d_0a_1x1:k
+  Block35_1_Branch_2_Conv2d_0a_1x1_BatchNorm:bmv Block35_1_Branch_1_Conv2d_0a_1x1:k Block35_1_Branch_2_Conv2d_0b_3x3:k
+  Block35_1_Branch_1_Conv2d_0a_1x1_BatchNorm:bmv Block35_1_Branch_2_Conv2d_0b_3x3_BatchNorm:bmv
+  Block35_1_Branch_0_Conv2d_1x1:k Block35_1_Branch_1_Conv2d_0b_3x3:k Block35_1_Branch_2_Conv2d_0c_3x3:k
+  Block35_1_Branch_0_Conv2d_1x1_BatchNorm:bmv Block35_1_Branch_1_Conv2d_0b_3x3_BatchNorm:bmv
+  Block35_1_Branch_2_Conv2d_0c_3x3_BatchNorm:bmv Block35_1_Conv2d_1x1:kc Block35_2_Branch_2_Conv2d_0a_1x1:k
+  Block35_2_Branch_2_Conv2d_0a_1x1_BatchNorm:bmv Block35_2_Branch_1_Conv2d_0a_1x1:k Block35_2_Branch_2_Conv2d_0b_3x3:k
+  Block35_2_Branch_1_Conv2d_0a_1x1_BatchNorm:bmv Block35_2_Branch_2_Conv2d_0b_3x3_BatchNorm:bmv
+  Block35_2_Branch_0_Conv2d_1x1:k Block35_2_Branch_1_Conv2d_0b_3x3:k Block35_2_Branch_2_Conv2d_0c_3x3:k
+  Block35_2_Branch_0_Conv2d_1x1_BatchNorm:bmv Block35_2_Branch_1_Conv2d_0b_3x3_BatchNorm:bmv
+  Block35_2_Branch_2_Conv2d_0c_3x3_BatchNorm:bmv Block35_2_Conv2d_1x1:kc Block35_3_Branch_2_Conv2d_0a_1x1:k
+  Block35_3_Branch_2_Conv2d_0a_1x1_BatchNorm:bmv Block35_3_Branch_1_Conv2d_0a_1x1:k Block35_3_Branch_2_Conv2d_0b_3x3:k
+  Block35_3_Branch_1_Conv2d_0a_1x1_BatchNorm:bmv Block35_3_Branch_2_Conv2d_0b_3x3_BatchNorm:bmv
+  Block35_3_Branch_0_Conv2d_1x1:k Block35_3_Branch_1_Conv2d_0b_3x3:k Block35_3_Branch_2_Conv2d_0c_3x3:k
+  Block35_3_Branch_0_Conv2d_1x1_BatchNorm:bmv Block35_3_Branch_1_Conv2d_0b_3x3_BatchNorm:bmv
+  Block35_3_Branch_2_Conv2d_0c_3x3_BatchNorm:bmv Block35_3_Conv2d_1x1:kc Block35_4_Branch_2_Conv2d_0a_1x1:k
+  Block35_4_Branch_2_Conv2d_0a_1x1_BatchNorm:bmv Block35_4_Branch_1_Conv2d_0a_1x1:k Block35_4_Branch_2_Conv2d_0b_3x3:k
+  Block35_4_Branch_1_Conv2d_0a_1x1_BatchNorm:bmv Block35_4_Branch_2_Conv2d_0b_3x3_BatchNorm:bmv
+  Block35_4_Branch_0_Conv2d_1x1:k Block35_4_Branch_1_Conv2d_0b_3x3:k Block35_4_Branch_2_Conv2d_0c_3x3:k
+  Block35_4_Branch_0_Conv2d_1x1_BatchNorm:bmv Block35_4_Branch_1_Conv2d_0b_3x3_BatchNorm:bmv
+  Block35_4_Branch_2_Conv2d_0c_3x3_BatchNorm:bmv Block35_4_Conv2d_1x1:kc Block35_5_Branch_2_Conv2d_0a_1x1:k
+  Block35_5_Branch_2_Conv2d_0a_1x1_BatchNorm:bmv Block35_5_Branch_1_Conv2d_0a_1x1:k Block35_5_Branch_2_Conv2d_0b_3x3:k
+  Block35_5_Branch_1_Conv2d_0a_1x1_BatchNorm:bmv Block35_5_Branch_2_Conv2d_0b_3x3_BatchNorm:bmv
+  Block35_5_Branch_0_Conv2d_1x1:k Block35_5_Branch_1_Conv2d_0b_3x3:k Block35_5_Branch_2_Conv2d_0c_3x3:k
+  Block35_5_Branch_0_Conv2d_1x1_BatchNorm:bmv Block35_5_Branch_1_Conv2d_0b_3x3_BatchNorm:bmv
+  Block35_5_Branch_2_Conv2d_0c_3x3_BatchNorm:bmv Block35_5_Conv2d_1x1:kc Mixed_6a_Branch_1_Conv2d_0a_1x1:k
+  Mixed_6a_Branch_1_Conv2d_0a_1x1_BatchNorm:bmv Mixed_6a_Branch_1_Conv2d_0b_3x3:k
+  Mixed_6a_Branch_1_Conv2d_0b_3x3_BatchNorm:bmv Mixed_6a_Branch_0_Conv2d_1a_3x3:k Mixed_6a_Branch_1_Conv2d_1a_3x3:k
+  Mixed_6a_Branch_0_Conv2d_1a_3x3_BatchNorm:bmv Mixed_6a_Branch_1_Conv2d_1a_3x3_BatchNorm:bmv
+  Block17_1_Branch_1_Conv2d_0a_1x1:k Block17_1_Branch_1_Conv2d_0a_1x1_BatchNorm:bmv Block17_1_Branch_1_Conv2d_0b_1x7:k
+  Block17_1_Branch_1_Conv2d_0b_1x7_BatchNorm:bmv Block17_1_Branch_0_Conv2d_1x1:k Block17_1_Branch_1_Conv2d_0c_7x1:k
+  Block17_1_Branch_0_Conv2d_1x1_BatchNorm:bmv Block17_1_Branch_1_Conv2d_0c_7x1_BatchNorm:bmv Block17_1_Conv2d_1x1:kc
+  Block17_2_Branch_2_Conv2d_0a_1x1:k Block17_2_Branch_2_Conv2d_0a_1x1_BatchNorm:bmv Block17_2_Branch_2_Conv2d_0b_1x7:k
+  Block17_2_Branch_2_Conv2d_0b_1x7_BatchNorm:bmv Block17_2_Branch_0_Conv2d_1x1:k Block17_2_Branch_2_Conv2d_0c_7x1:k
+  Block17_2_Branch_0_Conv2d_1x1_BatchNorm:bmv Block17_2_Branch_2_Conv2d_0c_7x1_BatchNorm:bmv Block17_2_Conv2d_1x1:kc
+  Block17_3_Branch_3_Conv2d_0a_1x1:k Block17_3_Branch_3_Conv2d_0a_1x1_BatchNorm:bmv Block17_3_Branch_3_Conv2d_0b_1x7:k
+  Block17_3_Branch_3_Conv2d_0b_1x7_BatchNorm:bmv Block17_3_Branch_0_Conv2d_1x1:k Block17_3_Branch_3_Conv2d_0c_7x1:k
+  Block17_3_Branch_0_Conv2d_1x1_BatchNorm:bmv Block17_3_Branch_3_Conv2d_0c_7x1_BatchNorm:bmv Block17_3_Conv2d_1x1:kc
+  Block17_4_Branch_4_Conv2d_0a_1x1:k Block17_4_Branch_4_Conv2d_0a_1x1_BatchNorm:bmv Block17_4_Branch_4_Conv2d_0b_1x7:k
+  Block17_4_Branch_4_Conv2d_0b_1x7_BatchNorm:bmv Block17_4_Branch_0_Conv2d_1x1:k Block17_4_Branch_4_Conv2d_0c_7x1:k
+  Block17_4_Branch_0_Conv2d_1x1_BatchNorm:bmv Block17_4_Branch_4_Conv2d_0c_7x1_BatchNorm:bmv Block17_4_Conv2d_1x1:kc
+  Block17_5_Branch_5_Conv2d_0a_1x1:k Block17_5_Branch_5_Conv2d_0a_1x1_BatchNorm:bmv Block17_5_Branch_5_Conv2d_0b_1x7:k
+  Block17_5_Branch_5_Conv2d_0b_1x7_BatchNorm:bmv Block17_5_Branch_0_Conv2d_1x1:k Block17_5_Branch_5_Conv2d_0c_7x1:k
+  Block17_5_Branch_0_Conv2d_1x1_BatchNorm:bmv Block17_5_Branch_5_Conv2d_0c_7x1_BatchNorm:bmv Block17_5_Conv2d_1x1:kc
+  Block17_6_Branch_6_Conv2d_0a_1x1:k Block17_6_Branch_6_Conv2d_0a_1x1_BatchNorm:bmv Block17_6_Branch_6_Conv2d_0b_1x7:k
+  Block17_6_Branch_6_Conv2d_0b_1x7_BatchNorm:bmv Block17_6_Branch_0_Conv2d_1x1:k Block17_6_Branch_6_Conv2d_0c_7x1:k
+  Block17_6_Branch_0_Conv2d_1x1_BatchNorm:bmv Block17_6_Branch_6_Conv2d_0c_7x1_BatchNorm:bmv Block17_6_Conv2d_1x1:kc
+  Block17_7_Branch_7_Conv2d_0a_1x1:k Block17_7_Branch_7_Conv2d_0a_1x1_BatchNorm:bmv Block17_7_Branch_7_Conv2d_0b_1x7:k
+  Block17_7_Branch_7_Conv2d_0b_1x7_BatchNorm:bmv Block17_7_Branch_0_Conv2d_1x1:k Block17_7_Branch_7_Conv2d_0c_7x1:k
+  Block17_7_Branch_0_Conv2d_1x1_BatchNorm:bmv Block17_7_Branch_7_Conv2d_0c_7x1_BatchNorm:bmv Block17_7_Conv2d_1x1:kc
+  Block17_8_Branch_8_Conv2d_0a_1x1:k Block17_8_Branch_8_Conv2d_0a_1x1_BatchNorm:bmv Block17_8_Branch_8_Conv2d_0b_1x7:k
+  Block17_8_Branch_8_Conv2d_0b_1x7_BatchNorm:bmv Block17_8_Branch_0_Conv2d_1x1:k Block17_8_Branch_8_Conv2d_0c_7x1:k
+  Block17_8_Branch_0_Conv2d_1x1_BatchNorm:bmv Block17_8_Branch_8_Conv2d_0c_7x1_BatchNorm:bmv Block17_8_Conv2d_1x1:kc
+  Block17_9_Branch_9_Conv2d_0a_1x1:k Block17_9_Branch_9_Conv2d_0a_1x1_BatchNorm:bmv Block17_9_Branch_9_Conv2d_0b_1x7:k
+  Block17_9_Branch_9_Conv2d_0b_1x7_BatchNorm:bmv Block17_9_Branch_0_Conv2d_1x1:k Block17_9_Branch_9_Conv2d_0c_7x1:k
+  Block17_9_Branch_0_Conv2d_1x1_BatchNorm:bmv Block17_9_Branch_9_Conv2d_0c_7x1_BatchNorm:bmv Block17_9_Conv2d_1x1:kc
+  Block17_10_Branch_10_Conv2d_0a_1x1:k Block17_10_Branch_10_Conv2d_0a_1x1_BatchNorm:bmv
+  Block17_10_Branch_10_Conv2d_0b_1x7:k Block17_10_Branch_10_Conv2d_0b_1x7_BatchNorm:bmv
+  Block17_10_Branch_0_Conv2d_1x1:k Block17_10_Branch_10_Conv2d_0c_7x1:k Block17_10_Branch_0_Conv2d_1x1_BatchNorm:bmv
+  Block17_10_Branch_10_Conv2d_0c_7x1_BatchNorm:bmv Block17_10_Conv2d_1x1:kc Mixed_7a_Branch_2_Conv2d_0a_1x1:k
+  Mixed_7a_Branch_2_Conv2d_0a_1x1_BatchNorm:bmv Mixed_7a_Branch_0_Conv2d_0a_1x1:k Mixed_7a_Branch_1_Conv2d_0a_1x1:k
+  Mixed_7a_Branch_2_Conv2d_0b_3x3:k Mixed_7a_Branch_0_Conv2d_0a_1x1_BatchNorm:bmv
+  Mixed_7a_Branch_1_Conv2d_0a_1x1_BatchNorm:bmv Mixed_7a_Branch_2_Conv2d_0b_3x3_BatchNorm:bmv
+  Mixed_7a_Branch_0_Conv2d_1a_3x3:k Mixed_7a_Branch_1_Conv2d_1a_3x3:k Mixed_7a_Branch_2_Conv2d_1a_3x3:k
+  Mixed_7a_Branch_0_Conv2d_1a_3x3_BatchNorm:bmv Mixed_7a_Branch_1_Conv2d_1a_3x3_BatchNorm:bmv
+  Mixed_7a_Branch_2_Conv2d_1a_3x3_BatchNorm:bmv Block8_1_Branch_1_Conv2d_0a_1x1:k
+  Block8_1_Branch_1_Conv2d_0a_1x1_BatchNorm:bmv Block8_1_Branch_1_Conv2d_0b_1x3:k
+  Block8_1_Branch_1_Conv2d_0b_1x3_BatchNorm:bmv Block8_1_Branch_0_Conv2d_1x1:k Block8_1_Branch_1_Conv2d_0c_3x1:k
+  Block8_1_Branch_0_Conv2d_1x1_BatchNorm:bmv Block8_1_Branch_1_Conv2d_0c_3x1_BatchNorm:bmv Block8_1_Conv2d_1x1:kc
+  Block8_2_Branch_2_Conv2d_0a_1x1:k Block8_2_Branch_2_Conv2d_0a_1x1_BatchNorm:bmv Block8_2_Branch_2_Conv2d_0b_1x3:k
+  Block8_2_Branch_2_Conv2d_0b_1x3_BatchNorm:bmv Block8_2_Branch_0_Conv2d_1x1:k Block8_2_Branch_2_Conv2d_0c_3x1:k
+  Block8_2_Branch_0_Conv2d_1x1_BatchNorm:bmv Block8_2_Branch_2_Conv2d_0c_3x1_BatchNorm:bmv Block8_2_Conv2d_1x1:kc
+  Block8_3_Branch_3_Conv2d_0a_1x1:k Block8_3_Branch_3_Conv2d_0a_1x1_BatchNorm:bmv Block8_3_Branch_3_Conv2d_0b_1x3:k
+  Block8_3_Branch_3_Conv2d_0b_1x3_BatchNorm:bmv Block8_3_Branch_0_Conv2d_1x1:k Block8_3_Branch_3_Conv2d_0c_3x1:k
+  Block8_3_Branch_0_Conv2d_1x1_BatchNorm:bmv Block8_3_Branch_3_Conv2d_0c_3x1_BatchNorm:bmv Block8_3_Conv2d_1x1:kc
+  Block8_4_Branch_4_Conv2d_0a_1x1:k Block8_4_Branch_4_Conv2d_0a_1x1_BatchNorm:bmv Block8_4_Branch_4_Conv2d_0b_1x3:k
+  Block8_4_Branch_4_Conv2d_0b_1x3_BatchNorm:bmv Block8_4_Branch_0_Conv2d_1x1:k Block8_4_Branch_4_Conv2d_0c_3x1:k
+  Block8_4_Branch_0_Conv2d_1x1_BatchNorm:bmv Block8_4_Branch_4_Conv2d_0c_3x1_BatchNorm:bmv Block8_4_Conv2d_1x1:kc
+  Block8_5_Branch_5_Conv2d_0a_1x1:k Block8_5_Branch_5_Conv2d_0a_1x1_BatchNorm:bmv Block8_5_Branch_5_Conv2d_0b_1x3:k
+  Block8_5_Branch_5_Conv2d_0b_1x3_BatchNorm:bmv Block8_5_Branch_0_Conv2d_1x1:k Block8_5_Branch_5_Conv2d_0c_3x1:k
+  Block8_5_Branch_0_Conv2d_1x1_BatchNorm:bmv Block8_5_Branch_5_Conv2d_0c_3x1_BatchNorm:bmv Block8_5_Conv2d_1x1:kc
+  Block8_6_Branch_1_Conv2d_0a_1x1:k Block8_6_Branch_1_Conv2d_0a_1x1_BatchNorm:bmv Block8_6_Branch_1_Conv2d_0b_1x3:k
+  Block8_6_Branch_1_Conv2d_0b_1x3_BatchNorm:bmv Block8_6_Branch_0_Conv2d_1x1:k Block8_6_Branch_1_Conv2d_0c_3x1:k
+  Block8_6_Branch_0_Conv2d_1x1_BatchNorm:bmv Block8_6_Branch_1_Conv2d_0c_3x1_BatchNorm:bmv Block8_6_Conv2d_1x1:kc
+  Bottleneck:d Bottleneck_BatchNorm:bmv
+`);
+
+export const VGGFACE_ORDER = list(`
+  conv2d:kc conv2d_1:kc conv2d_2:kc conv2d_3:kc conv2d_4:kc conv2d_5:kc conv2d_6:kc conv2d_7:kc conv2d_8:kc
+  conv2d_9:kc conv2d_10:kc conv2d_11:kc conv2d_12:kc conv2d_13:kc conv2d_14:kc conv2d_15:kc
+`);
