@@ -1,0 +1,88 @@
+import { type InferenceSession, Tensor } from 'onnxruntime-node';
+import type { EmbeddingSpace } from '../../embedding/space.js';
+import type { DetectedFace } from '../../face/face.js';
+import type { Pixels } from '../../photo/photo.js';
+import type { FacePipeline, VectorFace } from '../face-pipeline.js';
+import type { StageClock } from '../stage-clock.js';
+import type { DeepFaceRecipe } from './deepface-space.js';
+import { cropReader } from './face-crop.js';
+import { type FaceFinding, type FoundFace, findSkipped, RetinaFaceFinding } from './face-finding.js';
+import { letterbox } from './face-letterbox.js';
+import { normalizeFace } from './face-normalize.js';
+
+// Faces per run: memory stays at the largest batch seen, and more at once gains nothing on a processor.
+const BATCH = 4;
+
+export interface DeepFaceSessions {
+  readonly recognition: InferenceSession;
+  /** `null` where no detector is needed. */
+  readonly detector: InferenceSession | null;
+}
+
+/**
+ * What DeepFace.represent does with a photo (deepface/modules/representation.py, 0.0.100): RetinaFace on the photo in a
+ * black border, alignment by the eyes, the crop in a square of the network's size, its normalization, the network.
+ */
+export class DeepFacePipeline implements FacePipeline {
+  readonly space: EmbeddingSpace;
+  readonly #recipe: DeepFaceRecipe;
+  readonly #sessions: DeepFaceSessions;
+  readonly #finding: FaceFinding;
+
+  constructor(space: EmbeddingSpace, recipe: DeepFaceRecipe, sessions: DeepFaceSessions) {
+    this.space = space;
+    this.#recipe = recipe;
+    this.#sessions = sessions;
+    this.#finding =
+      recipe.finder.kind === 'skip' || sessions.detector === null
+        ? { find: findSkipped }
+        : new RetinaFaceFinding(sessions.detector, recipe.finder.scale, recipe);
+  }
+
+  async detect(photo: Pixels, clock: StageClock): Promise<DetectedFace[]> {
+    return (await this.#finding.find(photo, clock)).map(({ face }) => face);
+  }
+
+  async embed(photo: Pixels, clock: StageClock): Promise<VectorFace[]> {
+    const found = await this.#finding.find(photo, clock);
+    const prepared = await clock.time('align', () => found.flatMap((each) => this.#prepare(photo, each)));
+    return clock.time('embed', async () => {
+      const faces: VectorFace[] = [];
+      for (let start = 0; start < prepared.length; start += BATCH)
+        faces.push(...(await this.#embedBatch(prepared.slice(start, start + BATCH))));
+      return faces;
+    });
+  }
+
+  /** The network's input of a face; none where the crop is too thin to be scaled. */
+  #prepare(photo: Pixels, { face, placement }: FoundFace): PreparedFace[] {
+    const { model, channelOrder, normalization } = this.#recipe;
+    const square = letterbox(cropReader(photo, placement), model.side, channelOrder);
+    if (square === null) return [];
+    normalizeFace(square.data, normalization);
+    return [{ face, input: square.data }];
+  }
+
+  async #embedBatch(batch: readonly PreparedFace[]): Promise<VectorFace[]> {
+    const { side, dimensions } = this.#recipe.model;
+    const size = 3 * side * side;
+    const input = new Float32Array(batch.length * size);
+    batch.forEach((each, i) => {
+      input.set(each.input, i * size);
+    });
+    const face = new Tensor('float32', input, [batch.length, 3, side, side]);
+    const { embedding } = await this.#sessions.recognition.run({ face });
+    const values = embedding!.data as Float32Array;
+    return batch.map((each, i) => ({ ...each.face, values: values.slice(i * dimensions, (i + 1) * dimensions) }));
+  }
+
+  async close(): Promise<void> {
+    await this.#sessions.recognition.release();
+    await this.#sessions.detector?.release();
+  }
+}
+
+interface PreparedFace {
+  readonly face: DetectedFace;
+  readonly input: Float32Array;
+}

@@ -1,0 +1,95 @@
+import { availableParallelism } from 'node:os';
+import { type EmbeddingSpace, type SpaceName, spaceName } from '../embedding/space.js';
+import { KithError } from '../errors.js';
+import { openBundledEngine } from './bundled-engine.js';
+import type { DeepFaceSettings } from './deepface/deepface-opening.js';
+import { requireRecipe } from './deepface/deepface-opening.js';
+import type { DeepFaceRecipe, WantedSpace } from './deepface/deepface-space.js';
+import type { FaceEngine } from './engine.js';
+import { findModelFile, requireModel } from './models.js';
+import type { PoolSettings } from './pool.js';
+import { openPooledEngine } from './pooled-engine.js';
+import type { SessionSettings } from './session.js';
+
+export interface EngineOptions extends Partial<PoolSettings>, SessionSettings {
+  /** Folders with weights, in the order they are looked in: {@link modelFolders}. */
+  readonly models: readonly string[];
+}
+
+/** The part of a space that says how it is computed; an {@link EmbeddingSpace} will do. */
+export type { WantedSpace };
+
+/**
+ * Opens the engine that computes a space: the bundled one, or DeepFace's models from the user's own weight files.
+ * A wanted `channelOrder` of `rgb` gives the query vectors of `DeepFace.find` 0.0.94–0.0.100 instead of the gallery's
+ * (`bgr`): for comparison only, its space says so and does not compare with the gallery's.
+ * Throws `space-not-computed`, naming the space and what would be needed, and the faults of the weights (`weights-*`).
+ *
+ * @example
+ * await using engine = await openEngine(parseSpaceName('model_arcface_detector_retinaface_aligned_normalization_base_expand_0'), {
+ *   models: modelFolders(undefined),
+ * });
+ */
+export function openEngine(
+  wanted: WantedSpace | SpaceName | EmbeddingSpace,
+  options: EngineOptions,
+): Promise<FaceEngine> {
+  const { models, ...rest } = options;
+  if (isBundled(wanted)) return openBundledEngine(rest);
+  return openDeepFaceEngine(wanted, options);
+}
+
+/** Whether the bundled engine computes a space. */
+export const isBundled = (space: SpaceName): boolean => space.model === 'faceapi';
+
+async function openDeepFaceEngine(wanted: WantedSpace, options: EngineOptions): Promise<FaceEngine> {
+  const recipe = requireRecipe(wanted);
+  const settings: DeepFaceSettings = {
+    wanted: plain(wanted),
+    recognitionFile: await requireFile(wanted, recipe.model.file, options.models),
+    detectorFile: await detectorFile(wanted, recipe, options.models),
+    session: sessionSettings(options),
+  };
+  const { workers = defaultWorkers(settings.session.threads ?? 1), queue } = options;
+  const pool = queue === undefined ? { workers } : { workers, queue };
+  return openPooledEngine(new URL('./deepface/deepface-worker.js', import.meta.url), settings, pool);
+}
+
+// One photo's RetinaFace takes over a second on one core, so a worker may use several.
+const THREADS = 4;
+
+function sessionSettings({ device, threads }: EngineOptions): SessionSettings {
+  return {
+    threads: threads ?? Math.min(THREADS, availableParallelism()),
+    ...(device === undefined ? {} : { device }),
+  };
+}
+
+// Each worker holds its own copy of a quarter of a gigabyte of weights.
+const defaultWorkers = (threads: number): number =>
+  Math.max(1, Math.min(4, Math.floor(availableParallelism() / threads)));
+
+const plain = ({ model, detector, aligned, normalization, expand, channelOrder }: WantedSpace): WantedSpace => ({
+  model,
+  detector,
+  aligned,
+  normalization,
+  expand,
+  channelOrder: channelOrder ?? null,
+});
+
+function detectorFile(space: SpaceName, recipe: DeepFaceRecipe, folders: readonly string[]): Promise<string | null> {
+  return recipe.finder.kind === 'skip'
+    ? Promise.resolve(null)
+    : requireFile(space, requireModel('retinaface').file, folders);
+}
+
+async function requireFile(space: SpaceName, file: string, folders: readonly string[]): Promise<string> {
+  const found = await findModelFile(file, folders);
+  if (found !== null) return found;
+  throw new KithError('space-not-computed', {
+    space: spaceName(space),
+    why: `its weights ${file} are not there`,
+    needed: `put ${file} into ${folders.join(' or ')}, or pull it with kith models pull ${file}`,
+  });
+}
