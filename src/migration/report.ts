@@ -1,15 +1,12 @@
 /** What a migration says when it is done: the JSON of `kith migrate`, an object per domain and space. */
 
-/** Why a row of a datastore cannot be a face of a gallery. */
-export type SkipReason =
-  | 'no-embedding'
-  | 'no-identity'
-  | 'no-person'
-  | 'dimension'
-  | 'not-finite'
-  | 'zero-norm'
-  | 'duplicate'
-  | 'unreadable';
+import type { RowFlaw } from '../datastore/row.js';
+
+/**
+ * Why a row of a datastore cannot be a face of a gallery: a flaw of its own; `duplicate`, the same image, vector and
+ * box as an earlier row; `not-storable`, a path that PostgreSQL's text or index cannot hold.
+ */
+export type SkipReason = RowFlaw | 'duplicate' | 'not-storable';
 
 export interface SkippedRow {
   /** Counted from 0 in the order of the datastore. */

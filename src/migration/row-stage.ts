@@ -1,0 +1,94 @@
+import { type DatastoreRow, personOf } from '../datastore/row.js';
+import { type CopyValue, encodeCopy } from '../gallery/copy-encode.js';
+import type { Queryable } from '../gallery/database.js';
+import { storedPath } from '../gallery/stored-face.js';
+import type { BadRow, GoodRow } from './row-check.js';
+import type { Feed } from './row-feed.js';
+
+/**
+ * The rows of a datastore, good and bad, in a table of the transaction's own: everything after this is done by the
+ * server, so that a gallery of any size is compared and loaded in the same memory.
+ */
+
+/** Name, SQL type, type on the wire; in the order of {@link stageRow}. */
+const COLUMNS = [
+  ['row_number', 'integer not null', 'int4'],
+  ['identity', 'text', 'text'],
+  ['hash', 'text', 'text'],
+  ['x', 'double precision', 'float8'],
+  ['y', 'double precision', 'float8'],
+  ['width', 'double precision', 'float8'],
+  ['height', 'double precision', 'float8'],
+  /** Null for a good row. */
+  ['reason', 'text', 'text'],
+  /** The vector of a bad row, which may be no `vector`: kept so that an export is whole. */
+  ['numbers', 'real[]', 'float4[]'],
+  ['person', 'text', 'text'],
+  ['face_number', 'integer', 'int4'],
+  ['image_path', 'text', 'text'],
+  ['image_tail', 'text', 'text'],
+  ['whole_photo', 'boolean', 'bool'],
+  ['embedding', 'vector', 'vector'],
+] as const;
+
+const TABLE = 'kith_stage';
+
+export async function createStage(transaction: Queryable): Promise<void> {
+  const columns = COLUMNS.map(([name, type]) => `${name} ${type}`).join(', ');
+  await transaction.query({ text: `create temporary table ${TABLE} (${columns}) on commit drop` });
+  await transaction.query({
+    text: 'create temporary table kith_match (row_number integer not null, face_id bigint not null, same boolean not null) on commit drop',
+  });
+}
+
+export async function emptyStage(transaction: Queryable): Promise<void> {
+  await transaction.query({ text: `truncate ${TABLE}, kith_match` });
+}
+
+/** Copies a feed into the stage, in binary. */
+export async function fillStage(transaction: Queryable, feed: Feed, signal?: AbortSignal): Promise<void> {
+  const target = { table: TABLE, columns: COLUMNS.map(([name]) => name) };
+  const types = COLUMNS.map(([, , type]) => type);
+  await transaction.copyIn(target, encodeCopy(types, stageRows(feed)), signal ? { signal } : {});
+  await transaction.query({ text: `analyze ${TABLE} (row_number, image_path, image_tail, person, reason)` });
+}
+
+async function* stageRows(feed: Feed): AsyncGenerator<readonly (readonly CopyValue[])[]> {
+  for await (const rows of feed.batches()) yield rows.map(stageRow);
+}
+
+const NO_BOX = { x: null, y: null, width: null, height: null };
+
+function stageRow(checked: GoodRow | BadRow): readonly CopyValue[] {
+  const { row } = checked;
+  const { x, y, width, height } = row.box ?? NO_BOX;
+  const own = [row.row, storable(row.identity), storable(row.hash), x, y, width, height];
+  if (checked.skipped)
+    return [...own, checked.report.reason, row.embedding, folderOf(row), null, null, null, null, null];
+  const { identity, person, faceNumber, wholePhoto, embedding } = checked;
+  const path = storedPath(identity, faceNumber);
+  return [...own, null, null, person, faceNumber, path, imageTail(identity), wholePhoto, embedding];
+}
+
+/** The person whom a skipped row names: when that person is erased, the row is too. */
+const folderOf = ({ identity }: DatastoreRow): string | null =>
+  storable(identity === null ? null : personOf(identity))?.normalize('NFC') ?? null;
+
+/** A text that PostgreSQL takes: it has no NUL. Only rows that are skipped for it are changed. */
+const storable = (text: string | null): string | null => text?.replaceAll('\0', '\ufffd') ?? null;
+
+/**
+ * What is left of an image's path when the storage moved: `Person/file.jpg`, forward slashes. Null for a bare file name.
+ * {@link tailOfPath} computes the same in the database.
+ */
+export function imageTail(path: string): string | null {
+  const slashed = path.includes('/') ? path : path.replaceAll('\\', '/');
+  return /([^/]+)\/+([^/]+)$/.exec(slashed)?.slice(1).join('/') ?? null;
+}
+
+/** SQL for {@link imageTail} of an expression that holds a stored path, which may end in `#face=N`. */
+export function tailOfPath(path: string): string {
+  const image = `regexp_replace(${path}, '#face=[1-9][0-9]*$', '')`;
+  const slashed = `case when position('/' in ${image}) > 0 then ${image} else replace(${image}, '\\', '/') end`;
+  return `regexp_replace(substring(${slashed} from '[^/]+/+[^/]+$'), '/+', '/')`;
+}
