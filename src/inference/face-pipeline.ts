@@ -2,6 +2,7 @@ import type { EmbeddingSpace } from '../embedding/space.js';
 import type { DetectedFace } from '../face/face.js';
 import type { Pixels } from '../photo/photo.js';
 import { StageClock } from './stage-clock.js';
+import { SharedMemoryCollector } from './worker-memory.js';
 import { serveJobs } from './worker-port.js';
 
 /** A face with its vector, before the vector is checked and branded. */
@@ -35,13 +36,18 @@ export interface FaceResult {
 export function servePipeline<Settings>(open: (settings: Settings) => Promise<FacePipeline>): Promise<void> {
   return serveJobs<Settings, FaceJob, FaceResult>(async (settings) => {
     const pipeline = await open(settings);
+    const memory = new SharedMemoryCollector();
     return {
       about: pipeline.space,
       close: () => pipeline.close(),
       run: async ({ task, photo }) => {
         const clock = new StageClock();
-        const faces = await pipeline[task](photo, clock);
-        return { faces, stages: clock.stages };
+        try {
+          const faces = await pipeline[task](photo, clock);
+          return { faces, stages: clock.stages };
+        } finally {
+          memory.done(photo.pixels.byteLength);
+        }
       },
     };
   });

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { KithError } from '../errors.js';
 import { readSignature } from './photo-signature.js';
+import { copyToShared, sha256InSlices } from './photo-slices.js';
 
 // libvips would keep the operations of past photos, and their pixels; no photo comes twice here.
 sharp.cache(false);
@@ -56,7 +56,7 @@ export async function decodePhoto(
   options.signal?.throwIfAborted();
   const decoded = await decodePixels(image);
   options.signal?.throwIfAborted();
-  return { ...decoded, sha256: createHash('sha256').update(bytes).digest('hex') };
+  return { ...decoded, sha256: await sha256InSlices(bytes) };
 }
 
 function assertFormat(bytes: Uint8Array): void {
@@ -88,15 +88,15 @@ async function decodePixels(image: Sharp): Promise<Pixels> {
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
     const { width, height, channels } = info;
-    const pixels = new Uint8Array(new SharedArrayBuffer(width * height * 3));
-    if (channels === 3) pixels.set(data);
-    else spreadGrey(data, channels, pixels);
+    const pixels = await copyToShared(channels === 3 ? data : spreadGrey(data, channels));
     return { width, height, pixels };
   } catch (cause) {
     throw new KithError('photo-corrupt', {}, { cause });
   }
 }
 
-function spreadGrey(grey: Uint8Array, channels: number, pixels: Uint8Array): void {
+function spreadGrey(grey: Uint8Array, channels: number): Uint8Array {
+  const pixels = new Uint8Array((grey.length / channels) * 3);
   for (let from = 0, to = 0; to < pixels.length; from += channels, to += 3) pixels.fill(grey[from]!, to, to + 3);
+  return pixels;
 }
