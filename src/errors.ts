@@ -640,6 +640,7 @@ export const FAULTS = {
     exit: 1,
     retryAfter: 5,
   },
+  'request-cancelled': { message: 'the caller went away before the answer was ready', status: 499, exit: 1 },
   'request-photo-missing': {
     message: 'the request holds {given} where {expected} was expected',
     hint: 'as in curl --data-binary @photo.jpg, curl -F photo=@photo.jpg, or JSON with "image" in base64',
