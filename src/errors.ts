@@ -587,6 +587,12 @@ export const FAULTS = {
     status: 404,
     exit: 1,
   },
+  'export-no-space': {
+    message: 'the domain {domain} has no embeddings of the space {space}',
+    hint: "kith stats names the spaces; without --space the domain's own is exported",
+    status: 404,
+    exit: 1,
+  },
   'migration-space-conflict': {
     message: 'the space {given} contradicts the datastore {datastore}: {why}',
     hint: 'the space completes what a file name does not say; it cannot change what it says',
