@@ -26,8 +26,9 @@ export const vectorBytes = (dimensions: number): number => HEADER + 4 * dimensio
 
 /** Reads what {@link encodeVector} writes. */
 export function decodeVector(bytes: Uint8Array): Float32Array {
-  const dimensions = bytes.length < HEADER ? -1 : (bytes[0]! << 8) | bytes[1]!;
-  if (bytes.length !== vectorBytes(dimensions)) throw new RangeError('these bytes are not a vector');
+  const dimensions = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
+  if (bytes.length < HEADER || bytes.length !== vectorBytes(dimensions))
+    throw new RangeError('these bytes are not a vector');
   // A copy, because the source is shared and may be unaligned.
   const copy = Buffer.from(new ArrayBuffer(4 * dimensions));
   copy.set(bytes.subarray(HEADER));

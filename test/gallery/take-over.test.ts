@@ -3,7 +3,7 @@ import type { Gallery } from '#kith/gallery/gallery.js';
 import { openGallery } from '#kith/gallery/open-gallery.js';
 import { asSuperuser, connectionOf, onServer, serverDatabase, type TestDatabase } from '../support/database.js';
 import { vectorOf } from '../support/embeddings.js';
-import { OLD_TABLES, OldService } from '../support/old-service.js';
+import { OLD_INDEX, OLD_TABLES, OldService } from '../support/old-service.js';
 
 const at = (...leading: number[]): Float32Array => vectorOf(512, ...leading);
 
@@ -16,7 +16,7 @@ onServer('taking over the old service', (server) => {
 
   beforeAll(async () => {
     database = await serverDatabase('extension', server);
-    await asSuperuser(database.url!, OLD_TABLES);
+    await asSuperuser(database.url!, OLD_TABLES, OLD_INDEX);
     old = await OldService.connect(database.url!);
     const ana = await old.upsertPerson('Ana', 'slovenia', 'actress');
     await old.upsertFace(ana, 'slovenia/Ana/1.jpg', at(1));

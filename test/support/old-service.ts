@@ -13,9 +13,10 @@ export const OLD_TABLES = `
     created_at timestamp default current_timestamp);
   create index idx_persons_domain on persons (domain);
   create index idx_persons_name on persons (name);
-  create index idx_face_person on face_embeddings (person_id);
-  create index idx_face_embedding on face_embeddings using hnsw (embedding vector_cosine_ops)
-    with (m = 16, ef_construction = 64);`;
+  create index idx_face_person on face_embeddings (person_id);`;
+
+export const OLD_INDEX = `create index idx_face_embedding on face_embeddings using hnsw (embedding vector_cosine_ops)
+  with (m = 16, ef_construction = 64)`;
 
 const text = (values: Float32Array): string => `[${values.join(',')}]`;
 
