@@ -88,8 +88,33 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/db.js')).dbCommand,
   },
   {
+    name: 'doctor',
+    summary: 'is everything there that the service needs?',
+    load: async () => (await import('./commands/doctor.js')).doctorCommand,
+  },
+  {
+    name: 'selftest',
+    summary: 'nine checks on the live database, without a trace',
+    load: async () => (await import('./commands/doctor.js')).selftestCommand,
+  },
+  {
+    name: 'keys',
+    summary: 'API keys: create, list, revoke',
+    load: async () => (await import('./commands/keys.js')).keysCommand,
+  },
+  {
+    name: 'backup',
+    summary: 'write a backup of the database',
+    load: async () => (await import('./commands/backup.js')).backupCommand,
+  },
+  {
+    name: 'restore',
+    summary: 'restore a backup',
+    load: async () => (await import('./commands/backup.js')).restoreCommand,
+  },
+  {
     name: 'systemd',
     summary: 'print or install a systemd unit for the service',
-    load: async () => (await import('./commands/systemd.js')).command,
+    load: async () => (await import('./commands/systemd.js')).systemdCommand,
   },
 ];

@@ -1,11 +1,9 @@
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import { KithError } from '../errors.js';
 import { databaseTls } from './database-tls.js';
 import { type DatabaseUrl, describeDatabase, parseDatabaseUrl } from './database-url.js';
 import { type Environment, environment } from './environment.js';
-import { readPgpass } from './password-pgpass.js';
+import { pgpassFile, readPgpass } from './password-pgpass.js';
 import { openVaultSecret } from './password-vault.js';
 import { readSecretFile, Secret } from './secret.js';
 
@@ -29,6 +27,8 @@ export interface DatabaseConnection {
   readonly options: string | null;
   readonly connectTimeoutSeconds: number | null;
   readonly passwordOrigin: PasswordOrigin;
+  /** The same for libpq's own programs (`pg_dump`), as their variables; without the password. */
+  readonly libpq: Readonly<Record<string, string>>;
   /** The URL without password, for people. */
   readonly description: string;
 }
@@ -71,7 +71,7 @@ function passwordOfUrl(source: Source, env: Environment): ReadSecret {
 }
 
 function passwordOfFile(url: DatabaseUrl, env: Environment): ReadSecret {
-  const file = env.PGPASSFILE || join(env.HOME ?? homedir(), '.pgpass');
+  const file = pgpassFile(env);
   return async () => {
     const password = await readPgpass(file, url);
     if (password === null) throw new KithError('password-missing', { login: describeDatabase(url), file });
@@ -110,11 +110,24 @@ export async function resolveDatabaseConnection(env: Environment = environment()
   return connectionOf(url, await findPassword(url, source, env));
 }
 
-/** As {@link resolveDatabaseConnection}, of one given URL (a `--url` flag, `openGallery({ url })`). */
-export async function connectionOfUrl(text: string, env: Environment = environment()): Promise<DatabaseConnection> {
-  const { VECTOR_DB_URL_FILE: _other, ...rest } = env;
-  const connection = await resolveDatabaseConnection({ ...rest, VECTOR_DB_URL: text });
+/** As {@link resolveDatabaseConnection}, of one given URL (`openGallery({ url })`). */
+export async function connectionOfUrl(url: string, env: Environment = environment()): Promise<DatabaseConnection> {
+  const { VECTOR_DB_URL_FILE: _file, ...rest } = env;
+  const connection = await resolveDatabaseConnection({ ...rest, VECTOR_DB_URL: url });
   if (connection === null) throw new KithError('config-database-url', { variable: 'the URL', why: 'it is empty' });
+  return connection;
+}
+
+/**
+ * An administrator's connection: of the URL given, else of `VECTOR_DB_ADMIN_URL` or the file in `VECTOR_DB_ADMIN_URL_FILE`.
+ * @throws as {@link resolveDatabaseConnection}; `admin-url-missing`
+ */
+export async function adminConnection(url?: string, env: Environment = environment()): Promise<DatabaseConnection> {
+  const { VECTOR_DB_URL: _url, VECTOR_DB_URL_FILE: _file, ...rest } = env;
+  const given = url ?? env.VECTOR_DB_ADMIN_URL;
+  const named = given === undefined ? { VECTOR_DB_URL_FILE: env.VECTOR_DB_ADMIN_URL_FILE } : { VECTOR_DB_URL: given };
+  const connection = await resolveDatabaseConnection({ ...rest, ...named });
+  if (connection === null) throw new KithError('admin-url-missing', {});
   return connection;
 }
 
@@ -131,6 +144,24 @@ async function connectionOf(url: DatabaseUrl, password: Password): Promise<Datab
     options,
     connectTimeoutSeconds,
     passwordOrigin: password.origin,
+    libpq: libpqVariables(url),
     description: describeDatabase(url),
   });
+}
+
+function libpqVariables(url: DatabaseUrl): Readonly<Record<string, string>> {
+  const all: Record<string, string | null> = {
+    PGHOST: url.host,
+    PGPORT: String(url.port),
+    PGUSER: url.user,
+    PGDATABASE: url.database,
+    PGSSLMODE: url.sslMode ?? 'disable',
+    PGSSLROOTCERT: url.sslRootCert,
+    PGSSLCERT: url.sslCert,
+    PGSSLKEY: url.sslKey,
+  };
+  return Object.freeze(Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null))) as Record<
+    string,
+    string
+  >;
 }

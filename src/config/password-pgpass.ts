@@ -1,8 +1,12 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { KithError } from '../errors.js';
+import { type Environment, environment } from './environment.js';
 import { Secret } from './secret.js';
 
-interface Login {
+/** Whom a password is for. */
+export interface Login {
   readonly host: string;
   readonly port: number;
   readonly database: string;
@@ -62,4 +66,32 @@ export async function readPgpass(file: string, login: Login): Promise<Secret | n
     throw new KithError('password-file', { file, why: cause.code ?? 'it cannot be read' }, { cause });
   });
   return findInPgpass(text, login);
+}
+
+/** The file that libpq looks in: `PGPASSFILE`, else `~/.pgpass`. */
+export function pgpassFile(env: Environment = environment()): string {
+  return env.PGPASSFILE || join(env.HOME ?? homedir(), '.pgpass');
+}
+
+/** Puts a login's password into a password file (mode 0600), in place of a line for the same login. Other lines stay. */
+export async function writePgpass(file: string, login: Login, password: Secret): Promise<void> {
+  const before = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return '';
+    throw new KithError('password-file', { file, why: cause.code ?? 'it cannot be read' }, { cause });
+  });
+  const own = [login.host, String(login.port), login.database, login.user];
+  const isOwn = (line: string): boolean => {
+    const fields = fieldsOf(line);
+    return !line.startsWith('#') && own.every((value, index) => fields[index] === value);
+  };
+  // First, since the first line that matches counts, and one with * may stand there already.
+  const lines = [pgpassLine(login, password), ...before.split('\n').filter((line) => line !== '' && !isOwn(line))];
+  const draft = `${file}.${process.pid}`;
+  try {
+    await writeFile(draft, `${lines.join('\n')}\n`, { mode: 0o600 });
+    await rename(draft, file);
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? 'it cannot be written';
+    throw new KithError('password-file', { file, why }, { cause });
+  }
 }

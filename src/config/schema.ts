@@ -51,6 +51,12 @@ export const OPTIONS = {
     meaning: "Kith's own files: the embedded database, the last known modes",
     default: 'data',
   }),
+  postgresPrograms: textOption({
+    variable: 'KITH_PG_BIN',
+    meaning: 'folder of `pg_dump` and `pg_restore`, for `kith backup`; they must be as new as the server',
+    default: null,
+    unset: 'unset: the newest in `PATH` or the usual folders',
+  }),
   host: textOption({
     variable: 'KITH_HOST',
     meaning: 'address to listen on; one that is not loopback needs an API key to exist',

@@ -53,7 +53,7 @@ export class VaultClient {
     if (reply.status === 404)
       throw new KithError('vault-secret', {
         path: place,
-        why: 'there is no such secret, or its newest version was deleted',
+        why: 'there is no such secret, its newest version was deleted, or the mount is KV version 1',
       });
     this.#expectOk(reply, place);
     const data = field(field(reply.body, 'data'), 'data');

@@ -1,3 +1,4 @@
+import { KithError } from '../errors.js';
 import type { Database, Queryable, QueryOptions } from './database.js';
 import { ensurePgvector, isAtLeast, type Version } from './pgvector.js';
 import { appliedVersions, assertCurrent, pending, schemaStatus } from './schema-status.js';
@@ -51,15 +52,30 @@ async function apply(database: Queryable): Promise<readonly number[]> {
   return missing.map((migration) => migration.version);
 }
 
+/** The service's role may not alter the schema (kith db init): say who may, and with which command. */
+async function explainRefusal(database: Database, state: string, error: unknown): Promise<never> {
+  if (!(error instanceof KithError) || error.code !== 'database-permission') throw error;
+  const { rows } = await database.query<{ role: string; owner: string }>({
+    text: `select current_user::text as role, coalesce(
+        (select relowner::regrole::text from pg_class where oid = to_regclass('kith_schema')),
+        (select nspowner::regrole::text from pg_namespace where nspname = current_schema()), 'its owner') as owner`,
+  });
+  const { role, owner } = rows[0]!;
+  throw new KithError('schema-rights', { state, role, owner }, { cause: error });
+}
+
 /**
  * Brings the schema up to date in one transaction, under a lock: two at once are safe, and a kill leaves what was.
- * Answers the versions that were applied. Throws `schema-newer`, `schema-foreign`, `schema-owner`, `pgvector-…`.
+ * Answers the versions that were applied. Throws `schema-newer`, `schema-foreign`, `schema-owner`,
+ * `schema-rights`, `pgvector-…`.
  */
 export async function migrateSchema(database: Database, options?: QueryOptions): Promise<readonly number[]> {
   const status = await schemaStatus(database, options);
   if (status.state === 'current') return [];
   if (status.state === 'newer') assertCurrent(status);
-  const applied = await database.transaction((transaction) => apply(transaction), options);
+  const applied = await database
+    .transaction((transaction) => apply(transaction), options)
+    .catch((error: unknown) => explainRefusal(database, status.state, error));
   for (const table of ['persons', 'face_embeddings'])
     await database.query({ text: `analyze ${identifier(table)}` }, options);
   return applied;

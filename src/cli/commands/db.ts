@@ -2,12 +2,14 @@ import type { Command } from 'commander';
 import type { SchemaStatus } from '../../gallery/gallery.js';
 import { jsonCommand } from '../arguments.js';
 import type { Terminal } from '../terminal.js';
+import { initCommand } from './db-init.js';
 
 export function dbCommand(terminal: Terminal): Command {
   return jsonCommand('db')
-    .description("The database's schema.")
+    .description('The database: its schema, and setting one up.')
     .addCommand(statusCommand(terminal))
-    .addCommand(migrateCommand(terminal));
+    .addCommand(migrateCommand(terminal))
+    .addCommand(initCommand(terminal));
 }
 
 const describe = (status: SchemaStatus): string => {

@@ -88,8 +88,9 @@ const install =
     ]);
   };
 
-export const command: CommandBuilder = (terminal) =>
+export const systemdCommand: CommandBuilder = (terminal) =>
   new Command('systemd')
+    .description('A systemd unit for the service; docs/systemd.md tells what each line of it is for.')
     .addCommand(withUnitFlags(new Command('print').description('prints the unit')).action(print(terminal)))
     .addCommand(
       withUnitFlags(new Command('install').description('checks the unit, writes it, keeps what was there')).action(
