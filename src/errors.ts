@@ -448,6 +448,138 @@ export const FAULTS = {
   },
 
   // recognition
+  'face-none': {
+    message: 'the {which} photo shows no face',
+    hint: 'give a photo on which a face is at least about 40 pixels wide',
+    status: 422,
+    exit: 1,
+  },
+  'threshold-value': {
+    message: 'a threshold must be a distance, 0 or more, and {given} was given',
+    status: 400,
+    exit: 2,
+  },
+  'threshold-needed': {
+    message: 'nobody has tuned a threshold for the space {space}, and none was given',
+    hint: 'give one: --threshold T',
+    status: 422,
+    exit: 2,
+  },
+  'top-k-value': {
+    message: 'top-k must be a whole number from 1 to {max}, and {given} was given',
+    status: 400,
+    exit: 2,
+  },
+  'datastore-none': {
+    message: 'the domain {domain} has no datastore',
+    hint: "a datastore lies in the domain's folder in KITH_STORAGE; kith archive restore brings an archived one back",
+    status: 409,
+    exit: 1,
+  },
+  'enrol-folder': {
+    message: 'the folder {folder} cannot be read ({why})',
+    hint: 'enrolment takes a folder of <Person>/<image>',
+    status: 400,
+    exit: 2,
+  },
+  'enrol-not-migrated': {
+    message: 'the domain {domain} has a datastore that is not in the gallery yet',
+    hint: 'first kith migrate --domain {domain}, so that its persons are not left behind',
+    status: 409,
+    exit: 1,
+  },
+  'enrol-prune-all': {
+    message: 'the folder holds no image at all: the faces of {images} images are kept',
+    hint: 'is it mounted? To empty a domain, erase its persons',
+    status: 409,
+    exit: 1,
+  },
+  'mode-not-migrated': {
+    message: 'the domain {domain} is not in the gallery: it answers from its datastore, and no mode can be kept for it',
+    hint: 'first kith migrate --domain {domain}',
+    status: 409,
+    exit: 1,
+  },
+  'domain-busy': {
+    message: 'another command is changing what {domain} answers from',
+    hint: 'wait until it is done',
+    status: 409,
+    exit: 1,
+    retryAfter: 10,
+  },
+  'replay-not-migrated': {
+    message: 'the domain {domain} is not in the gallery: there is nothing to compare its datastore with',
+    hint: 'first kith migrate --domain {domain}',
+    status: 409,
+    exit: 1,
+  },
+  'cutover-refused': {
+    message: 'the domain {domain} is not ready to be cut over: {reasons}',
+    hint: 'kith shadow report {domain} shows the differences; --force --reason "…" switches all the same and is recorded',
+    status: 409,
+    exit: 1,
+  },
+  'cutover-standing': {
+    message: 'the domain {domain} has been cut over already',
+    hint: 'kith rollback {domain} goes back',
+    status: 409,
+    exit: 1,
+  },
+  'cutover-reason': {
+    message: 'a forced cutover of {domain} needs a reason, which is recorded',
+    hint: '--force --reason "…"',
+    status: 400,
+    exit: 2,
+  },
+  'rollback-nothing': {
+    message: 'the domain {domain} is in mode {mode}: there is no cutover to take back',
+    status: 409,
+    exit: 1,
+  },
+  'rollback-no-datastore': {
+    message: 'the domain {domain} has no datastore to go back to',
+    hint: 'kith archive restore FILE, or kith export {domain} --format deepface --out its folder',
+    status: 409,
+    exit: 1,
+  },
+  'archive-not-cut-over': {
+    message: 'the datastores of {domain} are in use: its mode is {mode}, and no cutover is on record',
+    hint: 'first kith cutover {domain}',
+    status: 409,
+    exit: 1,
+  },
+  'archive-too-early': {
+    message: 'the cutover of {domain} is {days} days old where {least} are asked for {why}',
+    hint: '--after DAYS asks for less, once the watch is over',
+    status: 409,
+    exit: 1,
+  },
+  'archive-nothing': { message: 'there is no datastore of {domain} in {folder}', status: 404, exit: 1 },
+  'archive-missing': { message: 'there is no archive at {archive}', status: 404, exit: 2 },
+  'archive-not-written': {
+    message: 'the archive {archive} could not be written ({why}); nothing was removed',
+    hint: 'check the space and the rights of its folder, or choose another with --out',
+    status: 500,
+    exit: 1,
+  },
+  'archive-damaged': {
+    message: 'the archive {archive} is not whole: {why}',
+    hint: 'nothing was removed or restored; use another copy',
+    status: 422,
+    exit: 1,
+  },
+  'archive-conflict': {
+    message: '{path} is there already with another content; nothing was restored',
+    hint: 'move it away first',
+    status: 409,
+    exit: 1,
+  },
+  'archive-not-restored': {
+    message: 'the archive {archive} could not be unpacked into {folder} ({why}); nothing was changed',
+    hint: 'check the space and the rights of the folder',
+    status: 500,
+    exit: 1,
+  },
 
   // migration
   'migration-no-gallery': {
@@ -464,6 +596,12 @@ export const FAULTS = {
   'migration-no-datastore': {
     message: 'the domain {domain} has no datastore in {folder}',
     hint: 'a datastore is a file such as ds_model_arcface_detector_retinaface_aligned_normalization_base_expand_0.pkl',
+    status: 404,
+    exit: 1,
+  },
+  'export-no-space': {
+    message: 'the domain {domain} has no embeddings of the space {space}',
+    hint: "kith stats names the spaces; without --space the domain's own is exported",
     status: 404,
     exit: 1,
   },
@@ -565,6 +703,7 @@ export const FAULTS = {
     exit: 1,
     retryAfter: 5,
   },
+  'request-cancelled': { message: 'the caller went away before the answer was ready', status: 499, exit: 1 },
   'request-photo-missing': {
     message: 'the request holds {given} where {expected} was expected',
     hint: 'as in curl --data-binary @photo.jpg, curl -F photo=@photo.jpg, or JSON with "image" in base64',

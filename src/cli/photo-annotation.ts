@@ -27,7 +27,7 @@ function label({ verdict, candidates }: RecognizedFace): string {
   const [first, second] = candidates;
   if (first === undefined) return 'unknown';
   const other = verdict === 'ambiguous' && second !== undefined ? ` or ${second.person.name}` : '';
-  return `${first.person.name}${other} ${first.distance.toFixed(2)}`;
+  return `${first.person.name}${other} ${first.distance.toFixed(3)}`;
 }
 
 /** The upright photo with every face's box, and its name and distance. */

@@ -27,7 +27,7 @@ export interface ExactSearchOptions {
 
 /** What keeps the newest file from being served; the one before it goes on answering. */
 export interface ExactIndexAlert {
-  /** A `datastore-…` code, or `datastore-empty` for DeepFace's 5-byte list without rows. */
+  /** A code of the catalogue, or `datastore-empty` for DeepFace's 5-byte list without rows. */
   readonly code: string;
   readonly message: string;
   readonly since: Date;

@@ -17,10 +17,13 @@ const separation = (a: Float32Array, scaleA: number, b: Float32Array, scaleB: nu
   return Math.sqrt(sum);
 };
 
+const cosine = (a: Float32Array, normA: number, b: Float32Array, normB: number): number =>
+  Math.max(-1, Math.min(1, dot(a, b) / (normA * normB)));
+
 /** Cosine similarity of two embeddings of one space, −1 … 1. */
 export function similarity(a: Embedding, b: Embedding): number {
   assertComparable(a.space, b.space);
-  return Math.max(-1, Math.min(1, dot(a.values, b.values) / (a.norm * b.norm)));
+  return cosine(a.values, a.norm, b.values, b.norm);
 }
 
 /**
@@ -29,14 +32,19 @@ export function similarity(a: Embedding, b: Embedding): number {
  */
 export function distance(a: Embedding, b: Embedding, metric: Metric = a.space.metric): number {
   assertComparable(a.space, b.space);
+  return vectorDistance(metric, a.values, a.norm, b.values, b.norm);
+}
+
+/** As {@link distance}, for vectors that were checked and whose norms are known. In double precision. */
+export function vectorDistance(metric: Metric, a: Float32Array, normA: number, b: Float32Array, normB: number): number {
   switch (metric) {
     case 'cosine':
-      return 1 - similarity(a, b);
+      return 1 - cosine(a, normA, b, normB);
     case 'angular':
-      return Math.acos(similarity(a, b)) / Math.PI;
+      return Math.acos(cosine(a, normA, b, normB)) / Math.PI;
     case 'euclidean':
-      return separation(a.values, 1, b.values, 1);
+      return separation(a, 1, b, 1);
     case 'euclidean_l2':
-      return separation(a.values, a.norm, b.values, b.norm);
+      return separation(a, normA, b, normB);
   }
 }

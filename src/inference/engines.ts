@@ -6,13 +6,15 @@ import type { DeepFaceSettings } from './deepface/deepface-opening.js';
 import { requireRecipe } from './deepface/deepface-opening.js';
 import type { DeepFaceRecipe, WantedSpace } from './deepface/deepface-space.js';
 import type { FaceEngine } from './engine.js';
+import { type InsightFacePack, insightFacePack, SCRFD } from './insightface/insightface-packs.js';
+import { openInsightFaceEngine } from './insightface-engine.js';
 import { findModelFile, requireModel } from './models.js';
 import type { PoolSettings } from './pool.js';
 import { openPooledEngine } from './pooled-engine.js';
 import type { SessionSettings } from './session.js';
 
 export interface EngineOptions extends Partial<PoolSettings>, SessionSettings {
-  /** Folders with weights, in the order they are looked in: {@link modelFolders}. */
+  /** Folders with weights, in the order they are looked in (`modelFolders` of config/). */
   readonly models: readonly string[];
 }
 
@@ -20,14 +22,15 @@ export interface EngineOptions extends Partial<PoolSettings>, SessionSettings {
 export type { WantedSpace };
 
 /**
- * Opens the engine that computes a space: the bundled one, or DeepFace's models from the user's own weight files.
+ * Opens the engine that computes a space: the bundled one, DeepFace's models from the user's own weight files, or an
+ * InsightFace pack of the user's.
  * A wanted `channelOrder` of `rgb` gives the query vectors of `DeepFace.find` 0.0.94–0.0.100 instead of the gallery's
  * (`bgr`): for comparison only, its space says so and does not compare with the gallery's.
  * Throws `space-not-computed`, naming the space and what would be needed, and the faults of the weights (`weights-*`).
  *
  * @example
  * await using engine = await openEngine(parseSpaceName('model_arcface_detector_retinaface_aligned_normalization_base_expand_0'), {
- *   models: modelFolders(undefined),
+ *   models: ['/models'],
  * });
  */
 export function openEngine(
@@ -35,12 +38,37 @@ export function openEngine(
   options: EngineOptions,
 ): Promise<FaceEngine> {
   const { models, ...rest } = options;
-  if (isBundled(wanted)) return openBundledEngine(rest);
+  const name = spaceName(wanted);
+  if (wanted.model === 'faceapi') return requireSame(name, openBundledEngine(rest));
+  const pack = insightFacePack(wanted.model);
+  if (pack !== undefined && wanted.detector === SCRFD) return requireSame(name, openPack(name, pack, options));
   return openDeepFaceEngine(wanted, options);
 }
 
-/** Whether the bundled engine computes a space. */
-export const isBundled = (space: SpaceName): boolean => space.model === 'faceapi';
+/** An engine computes one space; another detector or normalization of its model would be another one. */
+async function requireSame(wanted: string, opening: Promise<FaceEngine>): Promise<FaceEngine> {
+  const engine = await opening;
+  const computed = spaceName(engine.space);
+  if (computed === wanted) return engine;
+  await engine[Symbol.asyncDispose]();
+  throw new KithError('space-not-computed', {
+    space: wanted,
+    why: `its model is computed as ${computed} only`,
+    needed: 'enrol the photos again in that space, or search by embedding',
+  });
+}
+
+async function openPack(name: string, pack: InsightFacePack, options: EngineOptions): Promise<FaceEngine> {
+  try {
+    return await openInsightFaceEngine(pack, options);
+  } catch (error) {
+    if (!(error instanceof KithError) || error.code !== 'weights-missing') throw error;
+    const needed = `put ${pack.detector} and ${pack.recognition} of InsightFace's pack ${pack.name} into ${places(options)}`;
+    throw new KithError('space-not-computed', { space: name, why: 'its model files are not there', needed });
+  }
+}
+
+const places = ({ models }: EngineOptions): string => models.join(' or ');
 
 async function openDeepFaceEngine(wanted: WantedSpace, options: EngineOptions): Promise<FaceEngine> {
   const recipe = requireRecipe(wanted);

@@ -1,15 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { KithError } from '../errors.js';
 import { sha256OfFile } from './file-hash.js';
 import { KNOWN_MODELS, type KnownModel, knownModel } from './model-registry.js';
-
-/** Where weights are looked for, in this order: KITH_MODELS where it is set, then DeepFace's own folder. */
-export function modelFolders(configured: string | undefined): string[] {
-  const own = path.join(homedir(), '.deepface', 'weights');
-  return configured === undefined || configured === '' ? [own] : [configured, own];
-}
 
 /** The first of the folders that holds the file, or `null`. */
 export async function findModelFile(file: string, folders: readonly string[]): Promise<string | null> {

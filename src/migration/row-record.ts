@@ -9,6 +9,13 @@ import type { Subject } from './reconcile.js';
  * instead would put each into the HNSW index again: 2 ms a row, against microseconds here.
  */
 export async function recordRows(transaction: Queryable, { domain, table }: Subject, spaceId: number): Promise<void> {
+  // A face whose row is gone from the datastore has no place in it any more.
+  await transaction.query({
+    text: `
+      update ${identifier(table)} face set datastore_row = null
+      where domain = $1 and datastore_row is not null and not exists (select from kith_match where face_id = face.id)`,
+    values: [domain],
+  });
   await transaction.query({
     text: `
       create temporary table kith_record on commit drop as

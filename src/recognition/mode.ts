@@ -4,6 +4,8 @@ export type { Mode } from '../gallery/domain.js';
 
 export const MODES: readonly Mode[] = ['pkl', 'dual', 'pgvector'];
 
+export const isMode = (value: unknown): value is Mode => MODES.some((mode) => mode === value);
+
 /** Why a domain is in its mode. */
 export type ModeSource =
   /** Somebody set it for this domain. */

@@ -69,5 +69,7 @@ export interface RecognitionOptions {
   readonly shadow?: Partial<ShadowOptions>;
   /** Migration's validation of a domain: `cutover` asks for it. */
   readonly validate: (domain: string, gallery: Gallery, signal?: AbortSignal) => Promise<ValidationCounts>;
+  /** Bring faces that anybody adds to the gallery of a cut-over domain to its datastore, every half minute: a service does. */
+  readonly maintain?: boolean;
   readonly onEvent?: (event: RecognitionEvent) => void;
 }

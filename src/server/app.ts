@@ -1,9 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import multipart from '@fastify/multipart';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import type { Config } from '../config/schema.js';
 import { type FaultCode, KithError } from '../errors.js';
+import { cancelSlowRequests } from './cancellation.js';
 import { sendProblem, toFault } from './problem.js';
 
 /** Base64 makes 4 bytes of 3; the rest of a JSON body is small. */
@@ -60,13 +67,12 @@ export function createApp(config: Config, logger: Logger, onFault: (code: FaultC
   const limit = config.requestSeconds * 1000;
   const app = Fastify({
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestId,
     bodyLimit: jsonLimit(config),
     // A client that trickles its bytes is cut off; so is one that opens a connection and says nothing.
     requestTimeout: limit,
     connectionTimeout: limit * 2,
-    handlerTimeout: limit,
     keepAliveTimeout: 10_000,
     // What arrived before the end is still answered: a rolling restart loses nothing.
     return503OnClosing: false,
@@ -76,6 +82,7 @@ export function createApp(config: Config, logger: Logger, onFault: (code: FaultC
   });
   void app.register(multipart, { limits: { fileSize: config.maxPhotoBytes, files: 2, fields: 10, fieldSize: 4096 } });
   acceptRawPhotos(app, config);
+  cancelSlowRequests(app, limit);
   logRequests(app);
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   const answer = (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {

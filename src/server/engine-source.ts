@@ -1,7 +1,6 @@
 import { modelFolders } from '../config/model-folders.js';
 import type { Config } from '../config/schema.js';
 import { type EmbeddingSpace, parseSpaceName, type SpaceName, spaceName } from '../embedding/space.js';
-import { KithError } from '../errors.js';
 import type { FaceEngine } from '../inference/engine.js';
 
 /** The space of the engine that needs no weights of the user's. */
@@ -49,8 +48,8 @@ export class EngineSource implements AsyncDisposable {
   }
 
   async #openOther(space: AnySpace): Promise<FaceEngine> {
-    void modelFolders(this.#config);
-    throw new KithError('internal', { what: `the engine of ${spaceName(space)} lands next` });
+    const { openEngine } = await import('../inference/engines.js');
+    return openEngine(space, { models: modelFolders(this.#config), ...this.#pool() });
   }
 
   #pool(): { workers?: number; queue: number; device: Config['device'] } {

@@ -35,8 +35,6 @@ function requestFault(error: FastifyError): KithError | null {
       return new KithError('request-too-large', {}, { cause: error });
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new KithError('request-media-type', {}, { cause: error });
-    case 'FST_ERR_HANDLER_TIMEOUT':
-      return new KithError('request-timeout', {}, { cause: error });
     default:
       return error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500
         ? new KithError('request-body', { problem: error.message.toLowerCase() }, { cause: error })

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { pullModel } from '#kith/inference/model-pull.js';
-import { checkModels, listModels, modelFolders } from '#kith/inference/models.js';
+import { checkModels, listModels } from '#kith/inference/models.js';
 
 const FILE = 'vgg_face_weights.h5';
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -19,9 +19,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 describe('model files', () => {
-  it('are looked for in KITH_MODELS first, then in the folder of DeepFace', async () => {
-    expect(modelFolders('/m')[0]).toBe('/m');
-    expect(modelFolders(undefined)).toEqual([expect.stringMatching(/\.deepface[/\\]weights$/)]);
+  it('are looked for in one folder after the other', async () => {
     const second = path.join(folder, 'second');
     mkdirSync(second);
     writeFileSync(path.join(second, FILE), BODY);

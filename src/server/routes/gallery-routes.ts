@@ -48,22 +48,22 @@ const pathOf = (request: { params: unknown }): Fields => request.params as Field
 
 /** Domains, their modes and comparisons. */
 export function domainRoutes(app: FastifyInstance, state: ServiceState): void {
-  app.get('/domains', { config: { operation: DOMAINS } }, async ({ signal }) => {
+  app.get('/domains', { config: { operation: DOMAINS } }, async ({ cancel: signal }) => {
     const { domains } = await state.services.recognition.stats({ signal });
     return { items: domains.map(asDomain), next: null };
   });
   app.get('/domains/:domain', { config: { operation: DOMAIN } }, async (request) => {
     const domain = requiredDomain(pathOf(request));
-    const { domains } = await state.services.recognition.stats({ domain, signal: request.signal });
+    const { domains } = await state.services.recognition.stats({ domain, signal: request.cancel });
     return domains.map(asDomain)[0];
   });
   app.get('/domains/:domain/mode', { config: { operation: MODE } }, async (request) =>
-    state.services.recognition.modes.of(requiredDomain(pathOf(request)), { signal: request.signal }),
+    state.services.recognition.modes.of(requiredDomain(pathOf(request)), { signal: request.cancel }),
   );
   app.get('/domains/:domain/shadow', { config: { operation: SHADOW } }, async (request) =>
-    state.services.recognition.shadow.report(requiredDomain(pathOf(request)), { signal: request.signal }),
+    state.services.recognition.shadow.report(requiredDomain(pathOf(request)), { signal: request.cancel }),
   );
-  app.get('/stats', { config: { operation: STATS } }, async ({ signal }) =>
+  app.get('/stats', { config: { operation: STATS } }, async ({ cancel: signal }) =>
     state.services.recognition.stats({ signal }),
   );
 }
@@ -73,16 +73,16 @@ export function personRoutes(app: FastifyInstance, state: ServiceState): void {
   app.get('/persons', { config: { operation: PERSONS } }, async (request) => {
     const fields = request.query as Fields;
     const gallery = await state.services.gallery();
-    return gallery.persons(requiredDomain(fields), pageRequest(fields), { signal: request.signal });
+    return gallery.persons(requiredDomain(fields), pageRequest(fields), { signal: request.cancel });
   });
   app.get('/persons/:id', { config: { operation: PERSON_BY_ID } }, async (request) => {
     const gallery = await state.services.gallery();
-    return gallery.person(requiredText(pathOf(request), 'id', "the person's id"), { signal: request.signal });
+    return gallery.person(requiredText(pathOf(request), 'id', "the person's id"), { signal: request.cancel });
   });
   app.get('/faces', { config: { operation: FACES } }, async (request) => {
     const fields = request.query as Fields;
     const gallery = await state.services.gallery();
     const person = requiredText(fields, 'person', "the person's id");
-    return gallery.faces(person, pageRequest(fields), { signal: request.signal });
+    return gallery.faces(person, pageRequest(fields), { signal: request.cancel });
   });
 }

@@ -66,19 +66,19 @@ export function photoRoutes(app: FastifyInstance, state: ServiceState): void {
     const { recognition } = state.services;
     const { photos, fields } = await readPhotos(request, 1);
     const call = { domain: requiredDomain(fields), threshold: threshold(fields), topK: topK(fields) };
-    return recognition.identify(photos[0]!, { ...call, signal: request.signal });
+    return recognition.identify(photos[0]!, { ...call, signal: request.cancel });
   });
   app.post('/verify', { config: { operation: VERIFY } }, async (request) => {
     const { recognition } = state.services;
     const { photos, fields } = await readPhotos(request, 2);
-    const call = { threshold: threshold(fields), space: space(fields), signal: request.signal };
+    const call = { threshold: threshold(fields), space: space(fields), signal: request.cancel };
     return recognition.verify(photos[0]!, photos[1]!, call);
   });
   for (const operation of [DETECT, EMBED])
     app.post(`/${operation.id}`, { config: { operation } }, async (request) => {
       const { recognition } = state.services;
       const { photos, fields } = await readPhotos(request, 1);
-      const call = { space: space(fields), signal: request.signal };
+      const call = { space: space(fields), signal: request.cancel };
       return operation === DETECT ? recognition.detect(photos[0]!, call) : recognition.embed(photos[0]!, call);
     });
   app.post('/search', { config: { operation: SEARCH } }, async (request) => {
@@ -87,6 +87,6 @@ export function photoRoutes(app: FastifyInstance, state: ServiceState): void {
     const body = Array.isArray(request.body) ? {} : (request.body as Fields);
     const fields = { ...(request.query as Fields), ...body };
     const call = { domain: requiredDomain(fields), threshold: threshold(fields), topK: topK(fields) };
-    return recognition.search(values, { ...call, signal: request.signal });
+    return recognition.search(values, { ...call, signal: request.cancel });
   });
 }

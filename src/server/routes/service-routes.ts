@@ -45,7 +45,7 @@ export function serviceRoutes(
     }
   });
   app.get('/health', { config: { operation: HEALTH } }, async (request, reply) => {
-    const health = await healthOf(state, about.version, request.signal);
+    const health = await healthOf(state, about.version, request.cancel);
     return reply.code(health.status === 'ok' ? 200 : 503).send(health);
   });
   app.get('/openapi.json', { config: { operation: OPENAPI } }, async () => openapiDocument(routes, about.version));

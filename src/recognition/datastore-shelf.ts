@@ -1,0 +1,136 @@
+import type { ExactCandidate, ExactIndex, ExactIndexStatus } from '../datastore/exact-index.js';
+import { confidence } from '../embedding/confidence.js';
+import { type Embedding, embedding } from '../embedding/embedding.js';
+import { type EmbeddingSpace, spaceFromName } from '../embedding/space.js';
+import { KithError } from '../errors.js';
+import type { Candidate } from '../gallery/candidate.js';
+import type { DomainState } from './domain-state.js';
+import type { RecognitionEvent } from './options.js';
+
+export interface DatastoreQuery {
+  readonly topK: number;
+  readonly threshold: number;
+  /** Image whose faces are left out. */
+  readonly excludeImage?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Shelved {
+  readonly path: string;
+  readonly index: Promise<ExactIndex>;
+  alert: string | null;
+}
+
+/**
+ * The datastores that searches need, each in memory once and searched in a worker. A datastore that vanishes or
+ * breaks goes on being served as it was last read, and an alert says so.
+ */
+export class DatastoreShelf implements AsyncDisposable {
+  readonly #shelved = new Map<string, Shelved>();
+  readonly #onEvent: (event: RecognitionEvent) => void;
+
+  constructor(onEvent: (event: RecognitionEvent) => void) {
+    this.#onEvent = onEvent;
+  }
+
+  /** Throws `datastore-none` when the domain has no datastore. */
+  async index(state: Pick<DomainState, 'domain' | 'datastore'>): Promise<ExactIndex> {
+    const { domain, datastore: path } = state;
+    if (path === null) throw new KithError('datastore-none', { domain });
+    const shelved = this.#shelved.get(domain) ?? this.#open(domain, path);
+    if (shelved.path === path) return shelved.index;
+    await this.drop(domain);
+    return (this.#shelved.get(domain) ?? this.#open(domain, path)).index;
+  }
+
+  #open(domain: string, path: string): Shelved {
+    const started = performance.now();
+    const index: Promise<ExactIndex> = Promise.reject(
+      new KithError('datastore-not-served', { path, why: 'exact search lands next' }),
+    );
+    const shelved: Shelved = { path, index, alert: null };
+    this.#shelved.set(domain, shelved);
+    index.then(
+      (opened) => {
+        const seconds = (performance.now() - started) / 1000;
+        this.#onEvent({ kind: 'datastore-loaded', domain, rows: opened.status().rows, seconds });
+      },
+      () => this.#shelved.delete(domain),
+    );
+    return shelved;
+  }
+
+  /** The nearest persons of a domain's datastore. Throws the `datastore-…` faults. */
+  async search(state: DomainState, probe: Embedding, query: DatastoreQuery): Promise<readonly Candidate[]> {
+    const index = await this.index(state);
+    const { topK, threshold, excludeImage, signal } = query;
+    const found = await index.search(
+      probe.values,
+      {
+        topK,
+        threshold,
+        metric: probe.space.metric,
+        ...(excludeImage === undefined ? {} : { exclude: excludeImage }),
+      },
+      signal === undefined ? {} : { signal },
+    );
+    this.#watch(state.domain, index.status());
+    return this.candidates(found, probe.space);
+  }
+
+  /** A datastore has no ids: there a person's id is its name. */
+  candidates(found: readonly ExactCandidate[], space: EmbeddingSpace): readonly Candidate[] {
+    return found.map(({ person, distance, similarity, imagePath, faceNumber }) => ({
+      person: { id: person, name: person },
+      distance,
+      similarity,
+      confidence: confidence(distance, space),
+      imagePath,
+      faceNumber,
+    }));
+  }
+
+  /** Tells of an alert once, when it appears. */
+  #watch(domain: string, { alert }: ExactIndexStatus): void {
+    const shelved = this.#shelved.get(domain);
+    if (shelved === undefined || shelved.alert === (alert?.message ?? null)) return;
+    shelved.alert = alert?.message ?? null;
+    if (alert !== null) this.#onEvent({ kind: 'datastore-alert', domain, reason: alert.message });
+  }
+
+  /** The space of a domain's datastore: the gallery's when it is known, else what the file name and the rows say. */
+  async space(state: DomainState): Promise<EmbeddingSpace> {
+    if (state.space !== null) return state.space;
+    const status = (await this.index(state)).status();
+    if (status.fileSpace === null || status.dimensions === 0)
+      throw new KithError('datastore-not-served', {
+        path: status.path,
+        why: status.alert?.message ?? `it is ${status.state}`,
+      });
+    return spaceFromName(status.fileSpace, status.dimensions);
+  }
+
+  /** Status of the datastores in memory, by domain. */
+  async statuses(): Promise<ReadonlyMap<string, ExactIndexStatus>> {
+    const opened = await Promise.allSettled(
+      [...this.#shelved].map(async ([domain, { index }]) => [domain, (await index).status()] as const),
+    );
+    return new Map(opened.flatMap((entry) => (entry.status === 'fulfilled' ? [entry.value] : [])));
+  }
+
+  /** Frees a domain's datastore. */
+  async drop(domain: string): Promise<void> {
+    const shelved = this.#shelved.get(domain);
+    this.#shelved.delete(domain);
+    const index = await shelved?.index.catch(() => undefined);
+    await index?.[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#shelved.keys()].map((domain) => this.drop(domain)));
+  }
+}
+
+/** Checks a vector against a space, once, at the door. Throws `embedding-…`. */
+export const probeOf = (values: ArrayLike<number>, space: EmbeddingSpace): Embedding =>
+  embedding(values instanceof Float32Array ? values : Float32Array.from(values), space);
