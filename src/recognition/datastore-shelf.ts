@@ -1,4 +1,5 @@
 import type { ExactCandidate, ExactIndex, ExactIndexStatus } from '../datastore/exact-index.js';
+import { type ExactSearch, openExactSearch } from '../datastore/exact-search.js';
 import { confidence } from '../embedding/confidence.js';
 import { type Embedding, embedding } from '../embedding/embedding.js';
 import { type EmbeddingSpace, spaceFromName } from '../embedding/space.js';
@@ -18,7 +19,6 @@ export interface DatastoreQuery {
 interface Shelved {
   readonly path: string;
   readonly index: Promise<ExactIndex>;
-  alert: string | null;
 }
 
 /**
@@ -28,9 +28,13 @@ interface Shelved {
 export class DatastoreShelf implements AsyncDisposable {
   readonly #shelved = new Map<string, Shelved>();
   readonly #onEvent: (event: RecognitionEvent) => void;
+  /** Milliseconds between two looks at a datastore's file. */
+  readonly #pollMs: number;
+  #exact: ExactSearch | undefined;
 
-  constructor(onEvent: (event: RecognitionEvent) => void) {
+  constructor(onEvent: (event: RecognitionEvent) => void, pollMs = 2000) {
     this.#onEvent = onEvent;
+    this.#pollMs = pollMs;
   }
 
   /** Throws `datastore-none` when the domain has no datastore. */
@@ -45,10 +49,9 @@ export class DatastoreShelf implements AsyncDisposable {
 
   #open(domain: string, path: string): Shelved {
     const started = performance.now();
-    const index: Promise<ExactIndex> = Promise.reject(
-      new KithError('datastore-not-served', { path, why: 'exact search lands next' }),
-    );
-    const shelved: Shelved = { path, index, alert: null };
+    this.#exact ??= openExactSearch();
+    const index = this.#exact.open(path, { pollMs: this.#pollMs, onChange: (status) => this.#watch(domain, status) });
+    const shelved: Shelved = { path, index };
     this.#shelved.set(domain, shelved);
     index.then(
       (opened) => {
@@ -74,7 +77,6 @@ export class DatastoreShelf implements AsyncDisposable {
       },
       signal === undefined ? {} : { signal },
     );
-    this.#watch(state.domain, index.status());
     return this.candidates(found, probe.space);
   }
 
@@ -90,11 +92,8 @@ export class DatastoreShelf implements AsyncDisposable {
     }));
   }
 
-  /** Tells of an alert once, when it appears. */
+  /** Tells of an alert when it appears. */
   #watch(domain: string, { alert }: ExactIndexStatus): void {
-    const shelved = this.#shelved.get(domain);
-    if (shelved === undefined || shelved.alert === (alert?.message ?? null)) return;
-    shelved.alert = alert?.message ?? null;
     if (alert !== null) this.#onEvent({ kind: 'datastore-alert', domain, reason: alert.message });
   }
 
@@ -127,7 +126,8 @@ export class DatastoreShelf implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#shelved.keys()].map((domain) => this.drop(domain)));
+    this.#shelved.clear();
+    await this.#exact?.[Symbol.asyncDispose]();
   }
 }
 
