@@ -1,9 +1,13 @@
-import type { FaceEngine } from './engine.js';
+import type { EngineView, FaceEngine } from './engine.js';
 import type { FaceApiSettings } from './faceapi/faceapi-pipeline.js';
 import type { PoolSettings } from './pool.js';
 import { openPooledEngine } from './pooled-engine.js';
 
 export type BundledEngineOptions = Partial<PoolSettings> & Partial<FaceApiSettings>;
+
+// The detector sees 512 pixels and the recognition net 150; the photo keeps three times that, so that most faces of a
+// phone's photo still have their 150.
+const VIEW: EngineView = { photo: 1536, face: 150 };
 
 /**
  * The engine that needs no weights of the user's: face-api's detector (SSD MobileNet v1), 68 landmarks and 128-d
@@ -19,5 +23,5 @@ export type BundledEngineOptions = Partial<PoolSettings> & Partial<FaceApiSettin
 export function openBundledEngine(options: BundledEngineOptions = {}): Promise<FaceEngine> {
   const { minConfidence = 0.5, device = 'cpu', threads = 1, ...pool } = options;
   const settings: FaceApiSettings = { minConfidence, device, threads };
-  return openPooledEngine(new URL('./faceapi/faceapi-worker.js', import.meta.url), settings, pool);
+  return openPooledEngine(new URL('./faceapi/faceapi-worker.js', import.meta.url), settings, pool, VIEW);
 }

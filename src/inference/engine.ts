@@ -14,6 +14,14 @@ export interface EngineCall {
   readonly onStages?: ((stages: Readonly<Record<string, number>>) => void) | undefined;
 }
 
+/** How many pixels an engine can make use of. */
+export interface EngineView {
+  /** Longer side of a photo, above which faces are found no better. */
+  readonly photo: number;
+  /** Shorter side of a face, above which it is embedded no better. */
+  readonly face: number;
+}
+
 /** How busy an engine is, for metrics. */
 export interface EngineLoad {
   readonly workers: number;
@@ -28,6 +36,8 @@ export interface EngineLoad {
 export interface FaceEngine extends AsyncDisposable {
   readonly space: EmbeddingSpace;
   readonly load: EngineLoad;
+  /** `null`: it is to be given every photo whole, because its results depend on the photo's own size. */
+  readonly view: EngineView | null;
   detect(photo: Photo, call?: EngineCall): Promise<DetectedFace[]>;
   embed(photo: Photo, call?: EngineCall): Promise<EmbeddedFace[]>;
 }

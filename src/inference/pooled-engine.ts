@@ -3,7 +3,7 @@ import { embedding } from '../embedding/embedding.js';
 import type { EmbeddingSpace } from '../embedding/space.js';
 import type { DetectedFace } from '../face/face.js';
 import type { Photo, Pixels } from '../photo/photo.js';
-import type { EmbeddedFace, EngineCall, EngineLoad, FaceEngine } from './engine.js';
+import type { EmbeddedFace, EngineCall, EngineLoad, EngineView, FaceEngine } from './engine.js';
 import type { FaceJob, FaceResult, VectorFace } from './face-pipeline.js';
 import { type PoolSettings, WorkerPool } from './pool.js';
 
@@ -20,17 +20,20 @@ export async function openPooledEngine(
   worker: URL,
   settings: unknown,
   pool: Partial<PoolSettings> = {},
+  view: EngineView | null = null,
 ): Promise<FaceEngine> {
   const opened = await WorkerPool.open<FaceJob, FaceResult>(worker, settings, { ...defaultPoolSettings(), ...pool });
-  return new PooledEngine(Object.freeze(opened.about as EmbeddingSpace), opened.pool);
+  return new PooledEngine(Object.freeze(opened.about as EmbeddingSpace), view, opened.pool);
 }
 
 class PooledEngine implements FaceEngine {
   readonly space: EmbeddingSpace;
+  readonly view: EngineView | null;
   readonly #pool: WorkerPool<FaceJob, FaceResult>;
 
-  constructor(space: EmbeddingSpace, pool: WorkerPool<FaceJob, FaceResult>) {
+  constructor(space: EmbeddingSpace, view: EngineView | null, pool: WorkerPool<FaceJob, FaceResult>) {
     this.space = space;
+    this.view = view;
     this.#pool = pool;
   }
 
