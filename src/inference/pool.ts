@@ -6,7 +6,12 @@ export interface PoolSettings {
   readonly workers: number;
   /** Most jobs that may wait; one more is refused with `inference-busy`. */
   readonly queue: number;
+  /** Most bytes that waiting jobs may hold together, 512 MiB unless given (a job alone may hold more). */
+  readonly queueBytes?: number;
 }
+
+// 14 photos of 12 megapixels.
+const QUEUE_BYTES = 512 * 1024 * 1024;
 
 export interface PoolLoad {
   readonly workers: number;
@@ -16,6 +21,7 @@ export interface PoolLoad {
 
 interface Waiting<Job, Result> {
   readonly job: Job;
+  readonly bytes: number;
   readonly transfer: readonly ArrayBuffer[];
   readonly settle: (outcome: Promise<Result>) => void;
 }
@@ -23,6 +29,8 @@ interface Waiting<Job, Result> {
 export interface RunOptions {
   /** Takes a waiting job off the queue; a running one goes on in its worker, its result is dropped. */
   readonly signal?: AbortSignal | undefined;
+  /** What the job keeps in memory while it waits. */
+  readonly bytes?: number;
   /** Buffers that are handed over instead of copied. */
   readonly transfer?: readonly ArrayBuffer[];
 }
@@ -69,10 +77,11 @@ export class WorkerPool<Job, Result> implements AsyncDisposable {
 
   /** Does a job in a worker. Throws `inference-busy` at once when the queue is full, `inference-closed` after closing. */
   run(job: Job, options: RunOptions = {}): Promise<Result> {
-    const { signal, transfer = [] } = options;
+    const { signal, bytes = 0, transfer = [] } = options;
     if (this.#closed) return Promise.reject(new KithError('inference-closed', {}));
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (!this.#canTake()) return Promise.reject(new KithError('inference-busy', { waiting: this.#waiting.length }));
+    if (!this.#canTake(bytes))
+      return Promise.reject(new KithError('inference-busy', { waiting: this.#waiting.length }));
     return new Promise<Result>((resolve, reject) => {
       const abandon = (): void => {
         const place = this.#waiting.indexOf(waiting);
@@ -81,6 +90,7 @@ export class WorkerPool<Job, Result> implements AsyncDisposable {
       };
       const waiting: Waiting<Job, Result> = {
         job,
+        bytes,
         transfer,
         settle: (outcome) => {
           const done = (): void => signal?.removeEventListener('abort', abandon);
@@ -93,8 +103,10 @@ export class WorkerPool<Job, Result> implements AsyncDisposable {
     });
   }
 
-  #canTake(): boolean {
-    if (this.#waiting.length < this.#settings.queue) return true;
+  #canTake(bytes: number): boolean {
+    const held = this.#waiting.reduce((sum, waiting) => sum + waiting.bytes, 0);
+    const fits = held === 0 || held + bytes <= (this.#settings.queueBytes ?? QUEUE_BYTES);
+    if (fits && this.#waiting.length < this.#settings.queue) return true;
     return this.#workers.size < this.#settings.workers || [...this.#workers].some((worker) => worker.idle);
   }
 

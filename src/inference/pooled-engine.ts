@@ -53,7 +53,10 @@ class PooledEngine implements FaceEngine {
   async #run(task: FaceJob['task'], photo: Photo, call: EngineCall): Promise<FaceResult['faces']> {
     const { width, height, pixels } = photo;
     const sent: Pixels = { width, height, pixels: shared(pixels) };
-    const { faces, stages } = await this.#pool.run({ task, photo: sent }, { signal: call.signal });
+    const { faces, stages } = await this.#pool.run(
+      { task, photo: sent },
+      { signal: call.signal, bytes: pixels.length },
+    );
     call.onStages?.(stages);
     return faces;
   }

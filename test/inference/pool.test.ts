@@ -16,7 +16,7 @@ const PROGRAM = new URL('./pool-worker-fixture.mjs', import.meta.url);
 async function open(settings: { workers?: number; queue?: number; refuse?: boolean } = {}) {
   const closed = new Int32Array(new SharedArrayBuffer(4));
   const data = { greeting: 'hello', refuse: settings.refuse ?? false, closed };
-  const limits = { workers: settings.workers ?? 1, queue: settings.queue ?? 8 };
+  const limits = { workers: settings.workers ?? 1, queue: settings.queue ?? 8, queueBytes: 1000 };
   const { pool, about } = await WorkerPool.open<Job, Result>(PROGRAM, data, limits);
   return { pool, about, closed };
 }
@@ -59,6 +59,21 @@ describe('the worker pool', () => {
     });
     await Promise.all(taken);
     await expect(pool.run({ what: 'echo', value: 5 })).resolves.toMatchObject({ value: 5 });
+  });
+
+  it('refuses what would make the waiting jobs hold too many bytes, but lets a single large one wait', async () => {
+    const { pool } = await open();
+    await using _ = pool;
+    const running = pool.run({ what: 'sleep', ms: 50 }, { bytes: 5000 });
+    const large = pool.run({ what: 'echo', value: 1 }, { bytes: 5000 });
+    await expect(pool.run({ what: 'echo' }, { bytes: 10 })).rejects.toMatchObject({ code: 'inference-busy' });
+    await running;
+    await expect(large).resolves.toMatchObject({ value: 1 });
+    const small = [400, 400].map((bytes) => pool.run({ what: 'sleep', ms: 20 }, { bytes }));
+    const third = pool.run({ what: 'echo', value: 3 }, { bytes: 500 });
+    await expect(pool.run({ what: 'echo' }, { bytes: 200 })).rejects.toMatchObject({ code: 'inference-busy' });
+    await expect(third).resolves.toMatchObject({ value: 3 });
+    await Promise.all(small);
   });
 
   it('takes an aborted job off the queue, drops the result of a running one, and goes on', async () => {
