@@ -1,6 +1,7 @@
 import type { DetectedFace } from '../face/face.js';
 import { decodePhoto, decodeReducedPhoto, type PhotoLimits, type ReducedPhoto } from '../photo/photo.js';
 import type { EmbeddedFace, EngineCall, FaceEngine } from './engine.js';
+import { StageClock } from './stage-clock.js';
 
 /** The faces of a photo's file, in pixels of the upright photo. */
 export interface PhotoFaces<Face> {
@@ -9,6 +10,7 @@ export interface PhotoFaces<Face> {
   /** SHA-256 of the file's bytes, hex. */
   readonly sha256: string;
   readonly faces: Face[];
+  readonly decodeMilliseconds: number;
 }
 
 /**
@@ -21,8 +23,9 @@ export async function detectFile(
   limits: Partial<PhotoLimits> = {},
   call: EngineCall = {},
 ): Promise<PhotoFaces<DetectedFace>> {
-  const reduced = await decodeFor(engine, bytes, limits, call);
-  return inOwnPixels(reduced, await engine.detect(reduced.photo, call));
+  const clock = new StageClock();
+  const reduced = await clock.time('decode', () => decodeFor(engine, bytes, limits, call));
+  return inOwnPixels(reduced, await engine.detect(reduced.photo, call), clock);
 }
 
 /**
@@ -35,13 +38,14 @@ export async function embedFile(
   limits: Partial<PhotoLimits> = {},
   call: EngineCall = {},
 ): Promise<PhotoFaces<EmbeddedFace>> {
-  const reduced = await decodeFor(engine, bytes, limits, call);
+  const clock = new StageClock();
+  const reduced = await clock.time('decode', () => decodeFor(engine, bytes, limits, call));
   const faces = await engine.embed(reduced.photo, call);
   const isWhole = reduced.photo.width === reduced.width;
   if (isWhole || faces.every((face) => face.quality.size >= (engine.view?.face ?? 0)))
-    return inOwnPixels(reduced, faces);
-  const photo = await decodePhoto(bytes, limits, { signal: call.signal });
-  return { width: photo.width, height: photo.height, sha256: photo.sha256, faces: await engine.embed(photo, call) };
+    return inOwnPixels(reduced, faces, clock);
+  const photo = await clock.time('decode', () => decodePhoto(bytes, limits, { signal: call.signal }));
+  return inOwnPixels({ ...reduced, photo }, await engine.embed(photo, call), clock);
 }
 
 const decodeFor = (
@@ -52,8 +56,12 @@ const decodeFor = (
 ): Promise<ReducedPhoto> =>
   decodeReducedPhoto(bytes, engine.view?.photo ?? Number.POSITIVE_INFINITY, limits, { signal });
 
-function inOwnPixels<Face extends DetectedFace>(reduced: ReducedPhoto, faces: Face[]): PhotoFaces<Face> {
-  const { photo, width, height } = reduced;
+function inOwnPixels<Face extends DetectedFace>(
+  { photo, width, height }: ReducedPhoto,
+  faces: Face[],
+  clock: StageClock,
+): PhotoFaces<Face> {
+  const about = { width, height, sha256: photo.sha256, decodeMilliseconds: clock.stages.decode ?? 0 };
   const [x, y] = [width / photo.width, height / photo.height];
   const enlarged = faces.map(
     (face): Face => ({
@@ -63,5 +71,5 @@ function inOwnPixels<Face extends DetectedFace>(reduced: ReducedPhoto, faces: Fa
       quality: { ...face.quality, size: face.quality.size * Math.min(x, y) },
     }),
   );
-  return { width, height, sha256: photo.sha256, faces: x === 1 && y === 1 ? faces : enlarged };
+  return { ...about, faces: x === 1 && y === 1 ? faces : enlarged };
 }

@@ -4,7 +4,8 @@ import { KithError } from '../errors.js';
 import type { FaceQuality } from '../face/face.js';
 import type { Gallery } from '../gallery/gallery.js';
 import type { EmbeddedFace, FaceEngine } from '../inference/engine.js';
-import { decodePhoto, type PhotoLimits } from '../photo/photo.js';
+import { embedFile } from '../inference/photo-faces.js';
+import type { PhotoLimits } from '../photo/photo.js';
 import type { EnrolImage, PoorReason, QualityBounds } from './enrol.js';
 import { deleteFacesOfImage, type EnrolledImage, type ImageNotes, type Outcome, recordImage } from './enrol-record.js';
 import { largestFace } from './verify.js';
@@ -49,13 +50,10 @@ const isOfImage = (error: unknown): error is KithError =>
   error instanceof KithError && (/^(photo|embedding)-/.test(error.code) || error.code === 'inference-worker');
 
 /** Waits for a place in the engine's queue: a bulk run never makes other callers fail. */
-async function embedPatiently(
-  task: ImageTask,
-  photo: Awaited<ReturnType<typeof decodePhoto>>,
-): Promise<EmbeddedFace[]> {
+async function embedPatiently(task: ImageTask, bytes: Uint8Array): Promise<EmbeddedFace[]> {
   for (;;) {
     try {
-      return await task.engine.embed(photo, { signal: task.signal });
+      return (await embedFile(task.engine, bytes, task.photoLimits, { signal: task.signal })).faces;
     } catch (error) {
       if (!(error instanceof KithError) || error.code !== 'inference-busy') throw error;
       await wait(200, undefined, task.signal === undefined ? {} : { signal: task.signal });
@@ -97,8 +95,7 @@ export async function enrolImage(task: ImageTask, image: EnrolImage, bytes: Uint
   const about = { path: image.path, person: image.person, sha256, rules: rulesName(task.rules), root: task.root };
   let chosen: Chosen;
   try {
-    const photo = await decodePhoto(bytes, task.photoLimits, { signal: task.signal });
-    chosen = chooseFaces(await embedPatiently(task, photo), task.rules);
+    chosen = chooseFaces(await embedPatiently(task, bytes), task.rules);
   } catch (error) {
     if (!isOfImage(error)) throw error;
     // What was enrolled from an earlier, readable state of the image stays.

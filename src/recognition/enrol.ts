@@ -18,7 +18,8 @@ export interface QualityBounds {
   readonly maxTurn: number;
 }
 
-export const DEFAULT_QUALITY: QualityBounds = Object.freeze({ minSize: 48, minSharpness: 50, maxTurn: 0.6 });
+// Below a sharpness of 10 blur moves the bundled engine's embedding by a third of its threshold (docs/decisions/0010).
+export const DEFAULT_QUALITY: QualityBounds = Object.freeze({ minSize: 48, minSharpness: 10, maxTurn: 0.6 });
 
 export interface EnrolProgress {
   readonly done: number;

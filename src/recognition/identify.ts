@@ -1,7 +1,8 @@
 import type { Embedding } from '../embedding/embedding.js';
 import { assertComparable, type EmbeddingSpace, spaceName } from '../embedding/space.js';
 import type { EmbeddedFace } from '../inference/engine.js';
-import { decodePhoto, type Photo, type PhotoLimits } from '../photo/photo.js';
+import { embedFile } from '../inference/photo-faces.js';
+import type { PhotoLimits } from '../photo/photo.js';
 import type { RecognizeAnswer, RecognizedFace, SearchJson } from './answer.js';
 import { probeOf } from './datastore-shelf.js';
 import type { DomainBook } from './domain-book.js';
@@ -25,18 +26,15 @@ export interface IdentifyParts {
 export async function identify(parts: IdentifyParts, bytes: Uint8Array, call: DomainCall): Promise<RecognizeAnswer> {
   const started = performance.now();
   const state = await parts.book.state(call.domain);
-  const [photo, space] = await Promise.all([
-    decodePhoto(bytes, parts.photoLimits, { signal: call.signal }),
-    parts.search.space(state),
-  ]);
-  const decoded = performance.now();
+  const space = await parts.search.space(state);
   const engine = await parts.engines.get(space);
-  const found = await engine.embed(photo, { signal: call.signal });
+  const photo = await embedFile(engine, bytes, parts.photoLimits, { signal: call.signal });
   const embedded = performance.now();
   const faces = await Promise.all(
-    found.map((face, index) =>
-      recognizeFace(parts, state, space, face, call, probeIdentity(parts, photo, space, face, index)),
-    ),
+    photo.faces.map((face, index) => {
+      const identity = probeIdentity(parts, { bytes, sha256: photo.sha256, index }, space, face);
+      return recognizeFace(parts, state, space, face, call, identity);
+    }),
   );
   const done = performance.now();
   return {
@@ -46,8 +44,8 @@ export async function identify(parts: IdentifyParts, bytes: Uint8Array, call: Do
     image: { width: photo.width, height: photo.height },
     faces,
     timings: {
-      decode: milliseconds(decoded - started),
-      faces: milliseconds(embedded - decoded),
+      decode: milliseconds(photo.decodeMilliseconds),
+      faces: milliseconds(embedded - started - photo.decodeMilliseconds),
       search: milliseconds(done - embedded),
       total: milliseconds(done - started),
     },
@@ -86,21 +84,20 @@ function inSpace(computed: Embedding, space: EmbeddingSpace): Embedding {
 /** The face again in the other channel order, for classing a difference; only engines that have such a space give it. */
 function probeIdentity(
   parts: IdentifyParts,
-  photo: Photo,
+  { bytes, sha256, index }: { readonly bytes: Uint8Array; readonly sha256: string; readonly index: number },
   space: EmbeddingSpace,
   face: EmbeddedFace,
-  index: number,
 ): ProbeIdentity {
   const otherOrder = async (): Promise<Embedding | null> => {
     try {
       const engine = await parts.engines.otherOrder(face.embedding.space);
-      const other = (await engine?.embed(photo))?.[index];
+      const other = engine === null ? undefined : (await embedFile(engine, bytes, parts.photoLimits)).faces[index];
       return other === undefined ? null : probeOf(other.embedding.values, space);
     } catch {
       return null;
     }
   };
-  return { sha256: photo.sha256, otherOrder };
+  return { sha256, otherOrder };
 }
 
 /** A vector that the caller computed, against one domain. */

@@ -6,7 +6,8 @@ import { KithError } from '../errors.js';
 import type { Candidate } from '../gallery/candidate.js';
 import type { Gallery } from '../gallery/gallery.js';
 import type { FaceEngine } from '../inference/engine.js';
-import { decodePhoto, type PhotoLimits } from '../photo/photo.js';
+import { embedFile } from '../inference/photo-faces.js';
+import type { PhotoLimits } from '../photo/photo.js';
 import { type DatastoreShelf, probeOf } from './datastore-shelf.js';
 import { DEFAULT_TOP_K, thresholdOf } from './domain-query.js';
 import type { DomainState } from './domain-state.js';
@@ -96,9 +97,8 @@ async function* photoProbes(replay: Replay, files: readonly string[]): AsyncGene
 
 async function embedAll({ parts, signal }: Replay, engine: FaceEngine, bytes: Uint8Array) {
   try {
-    const photo = await decodePhoto(bytes, parts.photoLimits, { signal });
-    const faces = await engine.embed(photo, { signal });
-    return faces.map(({ embedding }) => ({ values: embedding.values, sha256: photo.sha256 }));
+    const { faces, sha256 } = await embedFile(engine, bytes, parts.photoLimits, { signal });
+    return faces.map(({ embedding }) => ({ values: embedding.values, sha256 }));
   } catch (error) {
     // A photo that cannot be read is a probe less, not the end of a replay.
     if (error instanceof KithError && /^(photo|embedding)-/.test(error.code)) return [];

@@ -5,7 +5,8 @@ import { defaultThreshold } from '../embedding/threshold.js';
 import { KithError } from '../errors.js';
 import type { DetectedFace } from '../face/face.js';
 import type { EmbeddedFace } from '../inference/engine.js';
-import { decodePhoto, type PhotoLimits } from '../photo/photo.js';
+import { detectFile, embedFile } from '../inference/photo-faces.js';
+import type { PhotoLimits } from '../photo/photo.js';
 import type { FacesAnswer, FoundFace, VerifyAnswer } from './answer.js';
 import type { EngineShelf } from './engine-shelf.js';
 import type { SpaceCall } from './recognition.js';
@@ -65,9 +66,8 @@ async function mainFace(
   which: 'first' | 'second',
   call: SpaceCall,
 ): Promise<MainFace> {
-  const photo = await decodePhoto(bytes, parts.photoLimits, { signal: call.signal });
   const engine = await parts.engines.get(call.space ?? parts.bundledSpace);
-  const faces = await engine.embed(photo, { signal: call.signal });
+  const { faces } = await embedFile(engine, bytes, parts.photoLimits, { signal: call.signal });
   const face = largestFace(faces);
   if (face === null) throw new KithError('face-none', { which });
   return { face, of: faces.length };
@@ -77,25 +77,17 @@ const compared = ({ face, of }: MainFace) => ({ box: face.box, confidence: face.
 
 /** Where faces are on a photo. */
 export async function detectFaces(parts: FaceParts, bytes: Uint8Array, call: SpaceCall): Promise<FacesAnswer> {
-  const { engine, photo } = await prepare(parts, bytes, call);
-  const faces = await engine.detect(photo, { signal: call.signal });
+  const engine = await parts.engines.get(call.space ?? parts.bundledSpace);
+  const { faces } = await detectFile(engine, bytes, parts.photoLimits, { signal: call.signal });
   return { space: spaceName(engine.space), faces: faces.map(found) };
 }
 
 /** Where faces are on a photo, each with its embedding. */
 export async function embedFaces(parts: FaceParts, bytes: Uint8Array, call: SpaceCall): Promise<FacesAnswer> {
-  const { engine, photo } = await prepare(parts, bytes, call);
-  const faces = await engine.embed(photo, { signal: call.signal });
+  const engine = await parts.engines.get(call.space ?? parts.bundledSpace);
+  const { faces } = await embedFile(engine, bytes, parts.photoLimits, { signal: call.signal });
   const embedded = faces.map((face) => ({ ...found(face), embedding: [...face.embedding.values] }));
   return { space: spaceName(engine.space), faces: embedded };
-}
-
-async function prepare(parts: FaceParts, bytes: Uint8Array, call: SpaceCall) {
-  const [engine, photo] = await Promise.all([
-    parts.engines.get(call.space ?? parts.bundledSpace),
-    decodePhoto(bytes, parts.photoLimits, { signal: call.signal }),
-  ]);
-  return { engine, photo };
 }
 
 const found = ({ box, confidence: score }: DetectedFace): FoundFace => ({ box, confidence: score });
