@@ -8,6 +8,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/serve.js')).serveCommand,
   },
   {
+    name: 'demo',
+    summary: 'tell the whole story in this terminal, on sample photos',
+    load: async () => (await import('./commands/demo.js')).demoCommand,
+  },
+  {
     name: 'migrate',
     summary: 'move DeepFace datastores into the database',
     load: async () => (await import('./commands/migrate.js')).migrateCommand,
@@ -111,6 +116,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'restore',
     summary: 'restore a backup',
     load: async () => (await import('./commands/backup.js')).restoreCommand,
+  },
+  {
+    name: 'models',
+    summary: "DeepFace's weights: list, check, pull",
+    load: async () => (await import('./commands/models.js')).modelsCommand,
   },
   {
     name: 'systemd',

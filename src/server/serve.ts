@@ -36,6 +36,7 @@ export function buildApp(
 ): App {
   const app = createApp(config, logger, (code) => metrics.countError(code));
   const routes = collectRoutes(app);
+  watchState(metrics, state);
   instrument(app, metrics);
   serviceRoutes(app, state, routes, { version: packageVersion(), address });
   void app.register(
@@ -58,7 +59,6 @@ export async function serve(config: Config, options: ServeOptions): Promise<void
   const logger = openLogger(config);
   const metrics = new Metrics({ version: packageVersion() });
   const state = new ServiceState();
-  watchState(metrics, state);
   let address = '';
   const app = buildApp(config, logger, metrics, state, () => address);
   await using _lock = await ProcessLock.acquire(join(config.data, 'service.lock'), `the data folder ${config.data}`);
