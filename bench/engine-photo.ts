@@ -1,21 +1,36 @@
 // How fast the bundled engine is, beside face-api on TensorFlow.js's WebAssembly backend, on the same photos in the
 // same run. The two take turns, so that whatever else the machine does weighs on both.
 //
-//   npm run bench -- engine-photo [--json] [--rounds N]
+//   npm run bench -- engine-photo [--json] [--rounds N] [--workers N] [--threads N] [--device cuda]
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { openBundledEngine } from '#kith/inference/bundled-engine.js';
 import type { FaceEngine } from '#kith/inference/engine.js';
+import { embedFile } from '#kith/inference/photo-faces.js';
+import { DEVICES } from '#kith/inference/session.js';
 import { decodePhoto } from '#kith/photo/photo.js';
 import { type FaceApi, loadFaceApi } from '../test/support/face-api.js';
 
 const { values } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, rounds: { type: 'string', default: '4' } },
+  options: {
+    json: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '4' },
+    workers: { type: 'string' },
+    threads: { type: 'string' },
+    device: { type: 'string', default: 'cpu' },
+  },
 });
 const rounds = Number(values.rounds);
 const cores = availableParallelism();
+const device = DEVICES.find((name) => name === values.device);
+if (device === undefined) throw new Error(`--device is one of ${DEVICES.join(', ')}`);
+const settings = {
+  device,
+  ...(values.workers === undefined ? {} : { workers: Number(values.workers) }),
+  ...(values.threads === undefined ? {} : { threads: Number(values.threads) }),
+};
 const samples = [1, 2, 3, 4, 5, 6].map((i) => `node_modules/@vladmandic/face-api/demo/sample${i}.jpg`);
 const files = await Promise.all(samples.map((name) => readFile(name)));
 
@@ -33,12 +48,11 @@ async function onePhoto(engine: FaceEngine, file: Buffer, into: Record<string, n
     into[stage] = [...(into[stage] ?? []), milliseconds];
   };
   const start = performance.now();
-  const photo = await decodePhoto(file);
-  add('decode', performance.now() - start);
   const onStages = (stages: Readonly<Record<string, number>>): void => {
     for (const [stage, milliseconds] of Object.entries(stages)) add(stage, milliseconds);
   };
-  await engine.embed(photo, { onStages });
+  const { decodeMilliseconds } = await embedFile(engine, file, {}, { onStages });
+  add('decode', decodeMilliseconds);
   add('total', performance.now() - start);
 }
 
@@ -46,7 +60,7 @@ async function onePhoto(engine: FaceEngine, file: Buffer, into: Record<string, n
 async function saturated(engine: FaceEngine, photos: number): Promise<number> {
   let next = 0;
   const client = async (): Promise<void> => {
-    while (next < photos) await engine.embed(await decodePhoto(files[next++ % files.length]!));
+    while (next < photos) await embedFile(engine, files[next++ % files.length]!);
   };
   const milliseconds = await timed(() => Promise.all(Array.from({ length: cores + 1 }, client)));
   return (photos * 1000) / milliseconds;
@@ -61,13 +75,13 @@ for (let i = 0; i < 3; i++) {
   let engine: FaceEngine | undefined;
   readyMs.push(
     await timed(async () => {
-      engine = await openBundledEngine();
+      engine = await openBundledEngine(settings);
     }),
   );
   await engine?.[Symbol.asyncDispose]();
 }
 
-const engine = await openBundledEngine();
+const engine = await openBundledEngine(settings);
 const api = await loadFaceApi();
 await saturated(engine, 2 * cores);
 await faceApiPhoto(api, files[0]!);
@@ -92,6 +106,7 @@ const stages = Object.fromEntries(Object.entries(ours).map(([stage, list]) => [s
 const faceApiMs = median(theirs);
 const result = {
   bench: 'engine-photo',
+  settings,
   machine: { cores, processor: cpus()[0]?.model ?? 'unknown', node: process.version },
   photos: { count: files.length, size: '1920 × 1280 to 1920 × 1537', faces: '3 to 5' },
   runs: theirs.length,
