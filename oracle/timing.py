@@ -1,22 +1,21 @@
-"""Times real DeepFace: python oracle/timing.py --photo FILE [--rows N] [--repeat N]; prints one JSON object.
+"""Times real DeepFace for bench/deepface-speed.ts: python oracle/timing.py --photo FILE [--prepare] [--rows N]
 
 Weights are seeded (RetinaFace's scores calibrated to the photo, see README.md) and left in KITH_ORACLE_HOME, so that
 bench/deepface-speed.ts runs on the same files. The datastore is random vectors in DeepFace's own layout.
 """
 
 import argparse
-import json
 import os
 import pickle
 import resource
-import statistics
+import sys
 import time
 
 import environment  # noqa: F401  (first)
+import cv2
 import numpy as np
 from deepface import DeepFace
-from deepface.modules import modeling, representation
-from retinaface import RetinaFace
+from deepface.modules import modeling
 
 import models
 from references import STRIDES, calibrate, make_weights, retinaface_network
@@ -57,44 +56,55 @@ def write_datastore(folder: str, rows: int) -> None:
         pickle.dump(entries, handle, pickle.HIGHEST_PROTOCOL)
 
 
-def median(work, repeat: int) -> float:
-    """Milliseconds, the median of several runs after one that warms up."""
-    work()
-    times = []
-    for _ in range(repeat):
+def memory_peak() -> float:
+    """The largest resident memory of this process so far, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def tasks(photo: str, folder: str) -> dict:
+    """What can be timed, by name; each works on what the one before it has loaded."""
+    options = {"model_name": "ArcFace", "detector_backend": "retinaface", "enforce_detection": False}
+    arcface = modeling.build_model(task="facial_recognition", model_name="ArcFace")
+    face = np.random.Generator(np.random.PCG64(2)).random((1, 112, 112, 3), dtype=np.float32)
+    image = cv2.imread(photo)
+    height, width = image.shape[0] // 2, image.shape[1] // 2
+    bordered = cv2.copyMakeBorder(image, height, height, width, width, cv2.BORDER_CONSTANT, value=[0, 0, 0])
+    detector = modeling.build_model(task="face_detector", model_name="retinaface")
+    return {
+        "arcface": lambda: arcface.forward(face),
+        "retinaface": lambda: detector.detect_faces(bordered),
+        "represent": lambda: DeepFace.represent(photo, **options),
+        "find": lambda: DeepFace.find(photo, db_path=folder, refresh_database=False, silent=True, **options),
+    }
+
+
+def serve(photo: str, folder: str) -> None:
+    """Reads a task's name a line, answers its milliseconds; "memory" answers the peak. bench/deepface-speed.ts takes turns with it."""
+    known = tasks(photo, folder)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        name = line.strip()
+        if name == "memory":
+            print(memory_peak(), flush=True)
+            continue
         start = time.perf_counter()
-        work()
-        times.append(1000 * (time.perf_counter() - start))
-    return statistics.median(times)
+        known[name]()
+        print(1000 * (time.perf_counter() - start), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photo", required=True)
     parser.add_argument("--rows", type=int, default=23661)
-    parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--anchors", type=int, default=1)
-    parser.add_argument("--prepare", action="store_true", help="only make the weights and the datastore")
+    parser.add_argument("--prepare", action="store_true", help="make the weights and the datastore")
     options = parser.parse_args()
     folder = os.path.join(environment.HOME, "storage", "domain")
     if options.prepare:
         prepare(options.photo, 1, options.anchors)
         write_datastore(folder, options.rows)
-        return
-    arcface = modeling.build_model(task="facial_recognition", model_name="ArcFace")
-    retinaface = RetinaFace.build_model()
-    face = np.random.Generator(np.random.PCG64(2)).random((1, 112, 112, 3), dtype=np.float32)
-    image = np.zeros((1, 1024, 1024, 3), np.float32)
-    find = {"detector_backend": "retinaface", "model_name": "ArcFace", "refresh_database": False, "silent": True, "enforce_detection": False}
-    result = {
-        "arcface": median(lambda: arcface.forward(face), options.repeat * 2),
-        "retinaface1024": median(lambda: [o.numpy() for o in retinaface(image)], options.repeat),
-        "represent": median(lambda: DeepFace.represent(options.photo, model_name="ArcFace", detector_backend="retinaface", enforce_detection=False), options.repeat),
-        "find": median(lambda: DeepFace.find(options.photo, db_path=folder, **find), max(2, options.repeat // 2)),
-        "faces": len(representation.represent(options.photo, model_name="ArcFace", detector_backend="retinaface", enforce_detection=False)),
-        "peakMegabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
-    print(json.dumps(result))
+    else:
+        serve(options.photo, folder)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,6 @@ export interface SessionSettings {
    * every photo has its own.
    */
   readonly memoryPlan?: boolean;
-  /**
-   * `all` (default) also turns weights into the processor's own layout, which keeps a second copy of them.
-   */
-  readonly optimization?: 'all' | 'extended';
 }
 
 /**
@@ -38,7 +34,7 @@ export async function openSession(
       intraOpNumThreads: settings.threads ?? 1,
       interOpNumThreads: 1,
       executionMode: 'sequential',
-      graphOptimizationLevel: settings.optimization ?? 'all',
+      graphOptimizationLevel: 'all',
       enableMemPattern: settings.memoryPlan ?? true,
       logSeverityLevel: 3,
       extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },

@@ -42,5 +42,5 @@ export async function openDeepFacePipeline(settings: DeepFaceSettings): Promise<
   return new DeepFacePipeline(deepFaceSpace(wanted, recipe, sha256, PRODUCER), recipe, { recognition, detector });
 }
 
-// Every photo has its own shape, and RetinaFace gains nothing from the processor's own layout.
-const DETECTOR_SESSION: SessionSettings = { memoryPlan: false, optimization: 'extended' };
+// Every photo has its own shape: plans of the memory would pile up and never be used again.
+const DETECTOR_SESSION: SessionSettings = { memoryPlan: false };

@@ -1,5 +1,6 @@
 import { float, type GraphBuilder, type Value } from '../graph-builder.js';
 import type { WeightProvider } from '../weights/provider.js';
+import { outputsFirst } from './kernel-layout.js';
 
 /** A batch norm behind a convolution: its layer, and whether it scales (has a gamma). */
 export interface KerasNorm {
@@ -65,7 +66,11 @@ export class KerasLayers {
   ): Value {
     const { from, to, kernel, stride, pad, scale } = shape;
     const g = this.graph;
-    const w = g.constant(outputsFirst(values, kernel[0] * kernel[1], from, to, scale), [to, from, ...kernel]);
+    const w = g.constant(outputsFirst(values, { area: kernel[0] * kernel[1], from, to }, { to: scale }), [
+      to,
+      from,
+      ...kernel,
+    ]);
     const inputs = bias === null ? [x, w] : [x, w, g.constant(bias, [to])];
     const padding = pad === 'same' ? { auto_pad: 'SAME_UPPER' } : { pads: [pad, pad, pad, pad] };
     return g.node('Conv', inputs, { kernel_shape: [...kernel], strides: [stride, stride], ...padding });
@@ -98,19 +103,11 @@ export class KerasLayers {
     const added = bias ? this.weights(layer, 'bias', [to]) : null;
     const pre = before === undefined ? null : this.#affine(before, from);
     const post = after === undefined ? null : this.#affine(after, to);
-    const rows = new Float32Array(to * inputs);
+    const rows = outputsFirst(kernel, { area: positions, from, to }, { from: pre?.scale, to: post?.scale });
     const shift = new Float64Array(to);
-    for (let p = 0; p < positions; p++)
-      for (let c = 0; c < from; c++) {
-        const at = (p * from + c) * to;
-        const preScale = pre?.scale[c] ?? 1;
-        const preShift = pre?.shift[c] ?? 0;
-        for (let o = 0; o < to; o++) {
-          const value = kernel[at + o]!;
-          rows[o * inputs + c * positions + p] = value * preScale * (post?.scale[o] ?? 1);
-          shift[o]! += value * preShift;
-        }
-      }
+    if (pre !== null)
+      for (let i = 0; i < inputs; i++)
+        for (let o = 0; o < to; o++) shift[o]! += kernel[i * to + o]! * pre.shift[i % from]!;
     const biases = Float32Array.from(
       shift,
       (s, o) => (s + (added?.[o] ?? 0)) * (post?.scale[o] ?? 1) + (post?.shift[o] ?? 0),
@@ -155,24 +152,4 @@ export interface KerasDense {
   /** A norm over the channels that come in, and one over what goes out. */
   readonly before?: KerasNorm;
   readonly after?: KerasNorm;
-}
-
-/** (positions, in, out) → (out, in, positions), each output times its scale. */
-function outputsFirst(
-  values: Float32Array,
-  positions: number,
-  from: number,
-  to: number,
-  scale?: Float64Array,
-): Float32Array {
-  const result = new Float32Array(values.length);
-  for (let p = 0; p < positions; p++)
-    for (let i = 0; i < from; i++) {
-      const at = (p * from + i) * to;
-      for (let o = 0; o < to; o++) {
-        const value = values[at + o]!;
-        result[(o * from + i) * positions + p] = scale === undefined ? value : value * scale[o]!;
-      }
-    }
-  return result;
 }

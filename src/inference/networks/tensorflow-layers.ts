@@ -1,4 +1,5 @@
 import type { Attribute, GraphBuilder, Value } from '../graph-builder.js';
+import { outputsFirst } from './kernel-layout.js';
 
 /** A convolution's weights in TensorFlow's layout: height × width × in × out (× in × 1 for a depthwise one). */
 export interface Kernel {
@@ -26,7 +27,12 @@ const geometry = (size: number, { stride = 1, padding = 'same' }: Partial<Convol
 export function convolve(g: GraphBuilder, x: Value, layer: Convolution): Value {
   const { kernel, bias } = layer;
   const { size, channelsIn, channelsOut } = kernel;
-  const weights = g.constant(outputsFirst(kernel), [channelsOut, channelsIn, size, size]);
+  const weights = g.constant(outputsFirst(kernel.values, { area: size * size, from: channelsIn, to: channelsOut }), [
+    channelsOut,
+    channelsIn,
+    size,
+    size,
+  ]);
   const inputs = bias === null ? [x, weights] : [x, weights, g.constant(bias, [channelsOut])];
   return g.node('Conv', inputs, geometry(size, layer));
 }
@@ -40,29 +46,9 @@ export function convolveDepthwise(g: GraphBuilder, x: Value, layer: Convolution)
   return g.node('Conv', inputs, { ...geometry(size, layer), group: channelsIn });
 }
 
-// The loops below run over every weight of a network when an engine opens: plain ones, since `map` takes ten times as long.
-
-/** height, width, in, out → out, in, height, width. */
-function outputsFirst({ values, size, channelsIn, channelsOut }: Kernel): Float32Array {
-  const result = new Float32Array(values.length);
-  const area = size * size;
-  const stride = channelsIn * area;
-  let from = 0;
-  for (let at = 0; at < area; at++)
-    for (let i = 0; i < channelsIn; i++) {
-      let to = i * area + at;
-      for (let o = 0; o < channelsOut; o++) {
-        result[to] = values[from]!;
-        from += 1;
-        to += stride;
-      }
-    }
-  return result;
-}
-
 /** height, width, channels, 1 → channels, 1, height, width. */
 function channelsFirst({ values, size, channelsIn }: Kernel): Float32Array {
-  return outputsFirst({ values, size, channelsIn: 1, channelsOut: channelsIn });
+  return outputsFirst(values, { area: size * size, from: 1, to: channelsIn });
 }
 
 /**
