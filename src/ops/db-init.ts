@@ -100,7 +100,7 @@ async function makeRole(client: pg.Client, name: string, tally: Tally): Promise<
 async function keptWorks(options: InitOptions, login: Login): Promise<boolean> {
   const kept = await readPgpass(passwordFileOf(options), login);
   if (kept === null) return false;
-  const client = clientOf(options.admin, login.database, { user: login.user, password: kept.reveal() });
+  const client = clientOf(options.admin, options.database, { user: login.user, password: kept.reveal() });
   return connected(client, async () => true).catch(() => false);
 }
 
@@ -109,7 +109,8 @@ const passwordFileOf = (options: InitOptions): string => options.passwordFile ??
 /** A new password, given to the server as its verifier only and kept in the password file. */
 async function givePassword(client: pg.Client, options: InitOptions, user: string, tally: Tally): Promise<void> {
   const { host, port } = options.admin;
-  const login = { host: host.startsWith('/') ? 'localhost' : host, port, database: options.database, user };
+  // A role has one password for every database of its server.
+  const login = { host: host.startsWith('/') ? 'localhost' : host, port, database: '*', user };
   if (options.rotate !== true && (await keptWorks(options, login))) return tally.note(`password of ${user}`, false);
   const password = new Secret(randomBytes(24).toString('base64url'));
   await client.query(
