@@ -1,5 +1,9 @@
+import { createReadStream } from 'node:fs';
 import { chmod, cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
 import { create, extract } from 'tar';
 import { KithError } from '../errors.js';
 import type { Database } from '../gallery/database.js';
@@ -64,21 +68,27 @@ export async function readManifest(staging: string): Promise<Manifest> {
   return manifest as Manifest;
 }
 
+function unreadable(cause: unknown): never {
+  throw new KithError('backup-unreadable', { why: (cause as Error).message.split('\n', 1)[0] ?? '' }, { cause });
+}
+
+/** Reads a gzip file to its end and its checksum: one that was cut short or damaged shows before anything is unpacked. */
+async function readThrough(file: string): Promise<void> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  await pipeline(createReadStream(file), createGunzip(), nowhere).catch(unreadable);
+}
+
 /** Unpacks an archive into a folder of its own inside `KITH_DATA`; the caller puts it in place. */
 export async function unpackEmbedded(file: string, folder: string): Promise<string> {
+  await readThrough(file);
   const staging = await mkdtemp(join(folder, 'restore-'));
   try {
-    await extract({ file, cwd: staging, strict: true, preserveOwner: false });
+    await extract({ file, cwd: staging, strict: true, preserveOwner: false }).catch(unreadable);
     await readManifest(staging);
     return staging;
   } catch (error) {
-    await rm(staging, { recursive: true, force: true });
-    if (error instanceof KithError) throw error;
-    throw new KithError(
-      'backup-unreadable',
-      { why: (error as Error).message.split('\n', 1)[0] ?? '' },
-      { cause: error },
-    );
+    await rm(staging, { recursive: true, force: true, maxRetries: 5 });
+    throw error;
   }
 }
 
