@@ -1,6 +1,7 @@
 import { openDatastore } from '../datastore/datastore.js';
 import { personOf } from '../datastore/row.js';
 import type { Gallery } from '../gallery/gallery.js';
+import { identifier } from '../gallery/sql-values.js';
 import type { ShadowReport } from './shadow-report.js';
 
 /** Names listed of the persons that the gallery lacks. */
@@ -22,7 +23,7 @@ async function personsOfGallery(gallery: Gallery, domain: string): Promise<Reado
   const { stored } = await gallery.domain(domain);
   const { rows } = await gallery.database.query<{ name: string }>({
     text: `select p.name from persons p where p.domain = $1::text
-             and exists (select from ${stored.table} f where f.person_id = p.id)`,
+             and exists (select from ${identifier(stored.table)} f where f.person_id = p.id)`,
     values: [domain],
   });
   return new Set(rows.map(({ name }) => name.normalize('NFC')));

@@ -5,6 +5,7 @@ import { datastoreFileName } from '../datastore/file-name.js';
 import { type WritableRow, writeDatastore } from '../datastore/write.js';
 import { KithError } from '../errors.js';
 import type { Gallery } from '../gallery/gallery.js';
+import { identifier } from '../gallery/sql-values.js';
 import { type StoredBox, splitPath, storedPath } from '../gallery/stored-face.js';
 import { decodeVector } from '../gallery/vector-binary.js';
 import type { DomainState } from './domain-state.js';
@@ -40,7 +41,7 @@ export class WriteThrough {
     const gallery = await this.#source.get();
     const { stored } = await gallery.domain(state.domain);
     const { rows } = await gallery.database.query<{ newest: string }>({
-      text: `select coalesce(max(id), 0)::text as newest from ${stored.table} where domain = $1::text`,
+      text: `select coalesce(max(id), 0)::text as newest from ${identifier(stored.table)} where domain = $1::text`,
       values: [state.domain],
     });
     const newest = rows[0]?.newest ?? '0';
@@ -79,8 +80,12 @@ async function missingFrom(gallery: Gallery, domain: string, datastore: Datastor
     }
   const { stored } = await gallery.domain(domain);
   const { rows } = await gallery.database.query<{ image_path: string }>({
-    text: `select image_path from ${stored.table} where domain = $1::text order by id`,
-    values: [domain],
+    // A face that a kept row names is in the datastore, under the path that it had there.
+    text: `select image_path from ${identifier(stored.table)} f where domain = $1::text and not exists (
+             select from kith_datastore_rows kept
+             where kept.face_id = f.id and kept.domain = $1::text and kept.space_id = $2::int)
+           order by id`,
+    values: [domain, stored.id],
   });
   return rows.map((row) => row.image_path).filter((path) => !there.has(path));
 }
@@ -120,7 +125,7 @@ async function* merged(
 const FACES = (table: string): string => `select image_path, vector_send(embedding) as embedding,
     coalesce(legacy_hash, encode(image_sha256, 'hex'), '') as hash,
     box_x as x, box_y as y, box_width as width, box_height as height
-  from ${table} where domain = $1::text and image_path = any($2::text[]) order by id`;
+  from ${identifier(table)} where domain = $1::text and image_path = any($2::text[]) order by id`;
 
 function writable({ image_path, embedding, hash, x, y, width, height }: FaceRow): WritableRow {
   const box: StoredBox | null =

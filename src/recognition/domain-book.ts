@@ -1,6 +1,4 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type FoundDatastore, findDatastores } from '../datastore/find.js';
+import type { FoundDatastore } from '../datastore/find.js';
 import { KithError } from '../errors.js';
 import type { Domain } from '../gallery/domain.js';
 import { type Cutover, settleCutovers, standingCutovers } from './cutover-record.js';
@@ -9,13 +7,12 @@ import type { GallerySource } from './gallery-source.js';
 import type { ModeVariables } from './mode.js';
 import { ModeMemory, type RememberedDomain, type RememberedDomains } from './mode-memory.js';
 import { type PendingRollback, RollbackMemory } from './rollback-memory.js';
+import { StorageFolders } from './storage-folders.js';
 
 /** Age in milliseconds from which a look at the database is repeated: how long a change by another instance may take. */
 const MAX_AGE = 500;
 /** Longest that a search waits for such a look when it has an older one to go by, milliseconds. */
 const PATIENCE = 250;
-/** Age from which the storage folder is listed anew, milliseconds. */
-const STORAGE_AGE = 5000;
 
 export interface DomainBookOptions {
   readonly source: GallerySource;
@@ -48,15 +45,16 @@ type Stored = { readonly domains: readonly Domain[]; readonly cutovers: readonly
 export class DomainBook implements AsyncDisposable {
   readonly #options: DomainBookOptions;
   readonly #memory: ModeMemory;
+  readonly #folders: StorageFolders;
   readonly rollbacks: RollbackMemory;
   #look: Look | undefined;
   #looking: { readonly since: number; readonly promise: Promise<Look> } | undefined;
   #settling: Promise<void> | undefined;
-  #found: { readonly at: number; readonly datastores: ReadonlyMap<string, readonly FoundDatastore[]> } | undefined;
 
   constructor(options: DomainBookOptions) {
     this.#options = options;
     this.#memory = new ModeMemory(options.data);
+    this.#folders = new StorageFolders(options.storage);
     this.rollbacks = new RollbackMemory(options.data);
   }
 
@@ -84,7 +82,6 @@ export class DomainBook implements AsyncDisposable {
 
   /** A look that began at `since` or later. */
   async refresh(since: number = Date.now()): Promise<Look> {
-    this.#found = this.#found !== undefined && this.#found.at >= since ? this.#found : undefined;
     if (this.#looking !== undefined && this.#looking.since < since) await this.#looking.promise.catch(() => undefined);
     return this.#lookAgain();
   }
@@ -112,7 +109,7 @@ export class DomainBook implements AsyncDisposable {
   async #takeLook(): Promise<Look> {
     const [stored, found, remembered, pending] = await Promise.all([
       this.#readGallery(),
-      this.#findDatastores(),
+      this.#folders.datastores(),
       this.#memory.read(),
       this.rollbacks.read(),
     ]);
@@ -152,20 +149,6 @@ export class DomainBook implements AsyncDisposable {
       this.#options.source.report(error);
       return null;
     }
-  }
-
-  async #findDatastores(): Promise<ReadonlyMap<string, readonly FoundDatastore[]>> {
-    if (this.#found !== undefined && Date.now() - this.#found.at < STORAGE_AGE) return this.#found.datastores;
-    const { storage } = this.#options;
-    const entries = await readdir(storage, { withFileTypes: true }).catch(() => []);
-    const folders = entries.filter((entry) => !entry.isFile() && !entry.name.startsWith('.'));
-    const datastores = new Map<string, readonly FoundDatastore[]>();
-    for (const { name } of folders) {
-      const found = await findDatastores(join(storage, name)).catch(() => []);
-      if (found.length > 0) datastores.set(name, found);
-    }
-    this.#found = { at: Date.now(), datastores };
-    return datastores;
   }
 
   #combine(

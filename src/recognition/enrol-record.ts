@@ -1,4 +1,5 @@
 import type { Queryable } from '../gallery/database.js';
+import { identifier } from '../gallery/sql-values.js';
 import { splitPath } from '../gallery/stored-face.js';
 import type { PoorReason } from './enrol.js';
 
@@ -43,7 +44,7 @@ export async function enrolledImages(database: Queryable, domain: string): Promi
 /** The images of a domain that have a face in the gallery. */
 export async function storedImages(database: Queryable, domain: string, table: string): Promise<ReadonlySet<string>> {
   const { rows } = await database.query<{ image_path: string }>({
-    text: `select image_path from ${table} where domain = $1::text`,
+    text: `select image_path from ${identifier(table)} where domain = $1::text`,
     values: [domain],
   });
   return new Set(rows.map((row) => splitPath(row.image_path).imagePath));
@@ -82,7 +83,7 @@ export async function deleteFacesOfImage(
   path: string,
 ): Promise<number> {
   const { rowCount } = await database.query({
-    text: `delete from ${table}
+    text: `delete from ${identifier(table)}
            where domain = $1::text and (image_path = $2::text or starts_with(image_path, $2::text || '#face='))`,
     values: [domain, path],
   });

@@ -16,27 +16,25 @@ export function keyOfPath(path: string): { readonly key: string; readonly prefix
   return { key: imageKey(person, file), prefix: path.slice(0, path.length - person.length - file.length - 2) };
 }
 
-/** An image of a folder; `path` is still its key. */
-export type FolderImage = EnrolImage & { readonly file: string };
-
 /**
- * The images of `<folder>/<Person>/<image>`, in the order of their names. What lies elsewhere, hidden files and files
+ * The images of `<folder>/<Person>/<image>`, in the order of their names; `path` is still their key. What lies elsewhere, hidden files and files
  * that are not images by their extension are passed over. Throws `enrol-folder`.
  */
-export async function imagesOfFolder(folder: string): Promise<readonly FolderImage[]> {
+export async function imagesOfFolder(folder: string): Promise<readonly EnrolImage[]> {
   const persons = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
     const why = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
     throw new KithError('enrol-folder', { folder, why }, { cause });
   });
   const names = persons.filter((entry) => !entry.isFile() && !entry.name.startsWith('.')).map(({ name }) => name);
-  const images: FolderImage[] = [];
+  const images: EnrolImage[] = [];
   for (const person of names.toSorted()) {
     // A link to a folder counts as one; whatever else cannot be listed holds no images.
     const files = await readdir(join(folder, person), { withFileTypes: true }).catch(() => []);
     const kept = files.filter(({ name }) => !name.startsWith('.') && IMAGES.has(extname(name).toLowerCase()));
     for (const { name } of kept.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       const bytes = () => readFile(join(folder, person, name));
-      images.push({ person, path: imageKey(person, name), file: name, bytes });
+      // One person, however a file system spells the name; the path stays as it is.
+      images.push({ person: person.normalize('NFC'), path: imageKey(person, name), bytes });
     }
   }
   return images;

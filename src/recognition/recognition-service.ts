@@ -205,6 +205,8 @@ export class RecognitionService implements Recognition {
   }
 
   async #report(state: DomainState, latencyBudget: number, signal: AbortSignal | undefined): Promise<ShadowReport> {
+    // What this process has compared and not written yet counts too.
+    await this.#shadow.flush().catch(() => undefined);
     const gallery = await this.#source.get();
     return shadowReport({ gallery, validate: this.#options.validate, latencyBudget }, state, signal);
   }

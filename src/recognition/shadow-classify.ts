@@ -1,3 +1,4 @@
+import { personOf } from '../datastore/row.js';
 import { distance } from '../embedding/distance.js';
 import { type Embedding, embedding, inspectVector } from '../embedding/embedding.js';
 import type { Candidate } from '../gallery/candidate.js';
@@ -35,7 +36,10 @@ interface Cause {
 const near = (a: number, b: number): boolean => Math.abs(a - b) <= DISTANCE_EPSILON;
 // One person may be spelt in two Unicode forms: a folder's name from a Mac against one from Linux.
 const nameOf = ({ person }: Candidate): string => person.name.normalize('NFC');
-const samePerson = (a: Candidate, b: Candidate): boolean => nameOf(a) === nameOf(b);
+const folderOf = ({ imagePath }: Candidate): string | undefined => personOf(imagePath)?.normalize('NFC');
+/** Also a person who was renamed or merged in the gallery: the folder of the image is still that of the datastore's person. */
+const samePerson = (a: Candidate, b: Candidate): boolean =>
+  nameOf(a) === nameOf(b) || (folderOf(a) !== undefined && folderOf(a) === folderOf(b));
 const same = (a: Candidate, b: Candidate): boolean => samePerson(a, b) && near(a.distance, b.distance);
 const told = ({ person, distance: d }: Candidate): string => `${person.name} at ${d.toFixed(6)}`;
 
@@ -137,8 +141,6 @@ async function missed(
   const face = await witnesses.galleryFace(ds.imagePath, ds.faceNumber);
   const where = `${ds.imagePath}${ds.faceNumber === 1 ? '' : ` face ${ds.faceNumber}`}`;
   if (face === null) return { class: 'missing-row', detail: `${where} is not in the gallery` };
-  if (face.person.normalize('NFC') !== nameOf(ds))
-    return { class: 'stale-row', detail: `${where} belongs to ${face.person} in the gallery` };
   const there = distanceTo(compared.probe, face.values);
   if (there === null) return { class: 'stale-row', detail: `${where} has another dimension or no direction` };
   if (!near(there, ds.distance)) {
@@ -149,6 +151,8 @@ async function missed(
   const exact = await witnesses.galleryExact();
   if (exact.some((candidate) => same(candidate, ds)))
     return { class: 'ann-miss', detail: `${told(ds)}: found by an exact scan, not by the index` };
+  if (face.person.normalize('NFC') !== nameOf(ds))
+    return { class: 'stale-row', detail: `${where} belongs to ${face.person} in the gallery` };
   return null;
 }
 

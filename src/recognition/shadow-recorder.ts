@@ -122,27 +122,34 @@ export class ShadowRecorder implements AsyncDisposable {
   }
 
   #schedule(after: number): void {
-    if (this.#closed || this.#timer !== undefined || this.#writing !== undefined) return;
+    if (this.#closed || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#writing = this.#write().finally(() => {
-        this.#writing = undefined;
-      });
-      this.#writing.then(
+      this.#write().then(
         () => (this.#waiting.length > 0 ? this.#schedule(WRITE_EVERY) : undefined),
         () => this.#schedule(WRITE_AGAIN),
       );
     }, after).unref();
   }
 
-  async #write(): Promise<void> {
+  /** One write at a time: whoever asks while one is under way waits for it. */
+  #write(): Promise<void> {
+    this.#writing ??= this.#writeWaiting().finally(() => {
+      this.#writing = undefined;
+    });
+    return this.#writing;
+  }
+
+  async #writeWaiting(): Promise<void> {
     const { database } = await this.#source.get();
     const records = this.#waiting.slice(0, 500);
     await insertComparisons(database, records);
     this.#waiting = this.#waiting.slice(records.length);
     for (const [domain, dropped] of this.#dropped) {
       await addDropped(database, domain, dropped);
-      this.#dropped.delete(domain);
+      const since = (this.#dropped.get(domain) ?? 0) - dropped;
+      if (since > 0) this.#dropped.set(domain, since);
+      else this.#dropped.delete(domain);
     }
     if (Date.now() - this.#expiredAt < EXPIRE_EVERY) return;
     this.#expiredAt = Date.now();
@@ -152,7 +159,6 @@ export class ShadowRecorder implements AsyncDisposable {
   /** Waits until everything offered so far is compared and written; throws when it cannot be written. */
   async flush(): Promise<void> {
     await Promise.all(this.#underWay);
-    await this.#writing?.catch(() => undefined);
     while (this.#waiting.length > 0 || this.#dropped.size > 0) await this.#write();
   }
 

@@ -19,7 +19,7 @@ import { compareAnswers } from './shadow-classify.js';
 import type { SideAnswer } from './shadow-comparison.js';
 import type { ReplayReport, ReplayRequest } from './shadow-report.js';
 import { insertComparisons, type ShadowArm, type ShadowRecord } from './shadow-store.js';
-import { galleryWitnesses } from './shadow-witness.js';
+import { galleryWitnesses, otherPaths } from './shadow-witness.js';
 
 /** Probes compared at once: the datastore answers them in one pass over its matrix. */
 const BATCH = 32;
@@ -40,6 +40,8 @@ interface Replay {
   readonly state: DomainState;
   readonly space: EmbeddingSpace;
   readonly threshold: number;
+  /** The gallery's path of an image where it is not the datastore's. */
+  readonly paths: ReadonlyMap<string, string>;
   readonly tally: ReplayTally;
   readonly signal: AbortSignal | undefined;
 }
@@ -54,7 +56,8 @@ export async function runReplay(parts: ReplayParts, state: DomainState, request:
   const folder = photos === undefined ? null : await photosBelow(photos);
   const total = Math.min(limit, folder?.length ?? (await countRows(datastore, signal)));
   const tally = new ReplayTally(state.domain, total, request.onProgress);
-  const replay = { parts, state, space, threshold: thresholdOf(state, space, undefined), tally, signal };
+  const paths = await otherPaths(parts.gallery, state.domain);
+  const replay = { parts, state, space, threshold: thresholdOf(state, space, undefined), paths, tally, signal };
   const probes = folder === null ? enrolledProbes(datastore, space, signal) : photoProbes(replay, folder);
   await comparePass(replay, probes, limit, request.legacyFind === true);
   return tally.report(request.legacyFind === true);
@@ -134,8 +137,10 @@ async function compareBatch(replay: Replay, batch: readonly ReplayProbe[]): Prom
 }
 
 async function compareOne(replay: Replay, probe: ReplayProbe, datastore: SideAnswer): Promise<ShadowRecord> {
-  const { parts, state, threshold } = replay;
-  const { embedding, excludeImage, sha256 } = probe;
+  const { parts, state, threshold, paths } = replay;
+  const { embedding, sha256 } = probe;
+  const { excludeImage: image } = probe;
+  const excludeImage = image === undefined ? undefined : (paths.get(image) ?? image);
   const gallery = await timed(() => searchGallery(replay, embedding, excludeImage));
   const compared = { probe: embedding, threshold, topK: DEFAULT_TOP_K, datastore, gallery };
   const signal = replay.signal ?? AbortSignal.timeout(60_000);

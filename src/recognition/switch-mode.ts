@@ -51,7 +51,7 @@ export class ModeSwitch {
     return withDomainLock({ database: gallery.database, data: this.#parts.data }, domain, async () => {
       await this.#parts.book.refresh();
       const state = await this.#parts.book.state(domain);
-      if (state.cutover !== null) throw new KithError('cutover-standing', { domain });
+      if (state.cutover !== null && state.mode === 'pgvector') throw new KithError('cutover-standing', { domain });
       if (!state.migrated) throw new KithError('cutover-refused', { domain, reasons: 'the gallery does not have it' });
       // A domain that never had a datastore has nothing to be compared with.
       const report = state.datastore === null ? null : await this.#parts.report(state, signal);
@@ -68,6 +68,8 @@ export class ModeSwitch {
   #write(gallery: Gallery, request: CutoverRequest, reasons: readonly string[]): Promise<Cutover> {
     const { domain, author, force = false } = request;
     return gallery.transaction(async (operations, database) => {
+      // One that somebody left standing by setting the mode behind Kith's back.
+      await undoCutover(database, domain, { who: author.who, why: 'followed by another cutover' }, null);
       const cutover = await insertCutover(database, {
         domain,
         who: author.who,
@@ -123,7 +125,7 @@ export class ModeSwitch {
       () => false,
     );
     if (!written) await this.#note(state, author);
-    await this.#told(state, 'dual', author.why);
+    await this.#told(state, written ? mode : 'dual', author.why);
     const added = await this.#parts.writeThrough.run(state).catch(() => null);
     return { domain, mode: 'dual', writtenThrough: added ?? 0, complete: added !== null };
   }
