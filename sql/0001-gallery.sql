@@ -158,8 +158,9 @@ begin
   elsif dimensions <= 4000 and halves and not exists (
     select from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am m on m.oid = c.relam
     where i.indrelid = face_table::regclass and i.indisvalid and i.indpred is null and m.amname = 'hnsw') then
-    execute format('create index on %I using hnsw ((embedding::halfvec(%s)) halfvec_%s) with (m = 16, ef_construction = 64)',
-      face_table, dimensions, family);
+    -- Of length 1 where only the direction counts: half precision ends at 65,504.
+    execute format('create index on %I using hnsw ((%s::halfvec(%s)) halfvec_%s) with (m = 16, ef_construction = 64)',
+      face_table, case metric when 'euclidean' then 'embedding' else 'l2_normalize(embedding)' end, dimensions, family);
   end if;
 end $$;
 

@@ -81,5 +81,7 @@ export interface Database extends Queryable, AsyncDisposable {
    * The embedded database has one backend: while a transaction is open, everybody else waits.
    */
   transaction<T>(work: (transaction: Queryable) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /** Runs `work` on one connection without a transaction, for statements that allow none. */
+  session<T>(work: (session: Queryable) => Promise<T>, options?: QueryOptions): Promise<T>;
   close(): Promise<void>;
 }

@@ -1,39 +1,16 @@
-import type { Embedding } from '../embedding/embedding.js';
 import type { EmbeddingSpace } from '../embedding/space.js';
 import type { Candidate } from './candidate.js';
 import type { DatabaseLocation } from './connection.js';
 import type { Database, Queryable, QueryOptions } from './database.js';
 import type { Author, Domain, DomainChanges, DomainSettings, DomainStats, Mode, StoredSpace } from './domain.js';
+import type { IndexShape } from './domain-index.js';
 import type { NewPerson, Page, PageRequest, Person } from './person.js';
+import type { LiveRecall } from './recall-live.js';
+import type { TuneOptions, TuneReport } from './recall-tune.js';
+import type { Probe, SearchAnswer, SearchOptions, SearchPlan } from './search-answer.js';
 import type { NewFace, StoredFace } from './stored-face.js';
 
-/** A probe: a checked embedding with its space, or bare values whose space the caller answers for. */
-export type Probe = Embedding | Float32Array;
-
-export interface SearchOptions extends QueryOptions {
-  /** Largest distance that counts as a match; the domain's own, else DeepFace's for the space, unless given. */
-  readonly threshold?: number;
-  /** Distinct persons wanted, 1–1000; 5 unless given. */
-  readonly topK?: number;
-  /** Compare with every face of the domain instead of asking the index. */
-  readonly exact?: boolean;
-  /** Leave the faces of this image out (leave-one-out). */
-  readonly excludeImage?: string;
-  /** HNSW's ef_search for this call. */
-  readonly efSearch?: number;
-}
-
-/** How a search was answered. An exact answer is never labelled approximate, nor the reverse. */
-export type SearchPlan =
-  | { readonly kind: 'exact' }
-  | { readonly kind: 'hnsw'; readonly index: 'whole-table' | 'domain'; readonly efSearch: number };
-
-export interface SearchAnswer {
-  readonly candidates: readonly Candidate[];
-  readonly threshold: number;
-  readonly plan: SearchPlan;
-  readonly domain: Domain;
-}
+export type { Probe, SearchAnswer, SearchOptions, SearchPlan };
 
 export type SchemaStatus =
   | { readonly state: 'current'; readonly version: number }
@@ -62,6 +39,8 @@ export interface GalleryOptions {
    * up to date; `any` leaves it unlooked at.
    */
   readonly schema?: 'current' | 'migrate' | 'any';
+  /** Share of searches by an index, 0–1, that are repeated exactly in the background to measure recall; 0 unless given. */
+  readonly recallShare?: number;
 }
 
 /** The operations that work inside a transaction as well as outside one. */
@@ -108,6 +87,17 @@ export interface Gallery extends GalleryOperations, AsyncDisposable {
   /** Brings the schema up to date under a lock; answers the versions that were applied. */
   migrateSchema(options?: QueryOptions): Promise<readonly number[]>;
   healthCheck(options?: QueryOptions): Promise<Health>;
+  /** Recall of the live searches that were repeated exactly, per domain; see `recallShare`. */
+  readonly liveRecall: ReadonlyMap<string, LiveRecall>;
+  /** Measures recall and chooses the domain's ef_search by it. */
+  tune(domain: string, options: TuneOptions): Promise<TuneReport>;
+  /** Builds, or builds anew, an index of the domain's own. False when another process is just doing it. */
+  rebuildIndex(domain: string, shape?: IndexShape, options?: QueryOptions): Promise<boolean>;
+  /**
+   * Gives every domain the index of its own that it needs, built while it is searched; answers their names. What this
+   * role may not do is left undone.
+   */
+  optimize(options?: QueryOptions): Promise<readonly string[]>;
   transaction<T>(work: (operations: GalleryOperations, database: Queryable) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }

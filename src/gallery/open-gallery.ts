@@ -1,13 +1,27 @@
+import { KithError } from '../errors.js';
 import type { Database, Queryable, QueryOptions } from './database.js';
 import type { DomainSettings, Mode } from './domain.js';
 import { DomainCache } from './domain-cache.js';
+import { buildDomainIndex, type IndexShape, isForbidden, wantsOwnIndex } from './domain-index.js';
 import { openEmbeddedDatabase } from './embedded-database.js';
-import type { Gallery, GalleryOperations, GalleryOptions, Health, SchemaStatus } from './gallery.js';
+import type {
+  Gallery,
+  GalleryOperations,
+  GalleryOptions,
+  Health,
+  Probe,
+  SchemaStatus,
+  SearchAnswer,
+  SearchOptions,
+} from './gallery.js';
 import { galleryHealth } from './gallery-health.js';
 import { DatabaseOperations } from './gallery-operations.js';
 import { wholeNumber } from './option-check.js';
+import { type LiveRecall, LiveRecallSampler } from './recall-live.js';
+import { type TuneOptions, type TuneReport, tuneDomain } from './recall-tune.js';
 import { migrateSchema } from './schema-migrate.js';
 import { assertCurrent, schemaStatus } from './schema-status.js';
+import { readSearchFacts } from './search-choice.js';
 import { openServerDatabase } from './server-database.js';
 
 const ownMode = ({ mode }: DomainSettings): Mode => mode ?? 'pgvector';
@@ -18,7 +32,9 @@ class DatabaseGallery extends DatabaseOperations implements Gallery {
   readonly #cache: DomainCache;
   readonly #modeOf: (domain: DomainSettings) => Mode;
 
-  constructor(database: Database, modeOf: (domain: DomainSettings) => Mode) {
+  readonly #sampler: LiveRecallSampler;
+
+  constructor(database: Database, modeOf: (domain: DomainSettings) => Mode, recallShare: number) {
     const cache = new DomainCache(database);
     super({
       database,
@@ -30,6 +46,49 @@ class DatabaseGallery extends DatabaseOperations implements Gallery {
     this.database = database;
     this.#cache = cache;
     this.#modeOf = modeOf;
+    this.#sampler = new LiveRecallSampler(recallShare);
+  }
+
+  override async search(probe: Probe, domain: string, options?: SearchOptions): Promise<SearchAnswer> {
+    const answer = await super.search(probe, domain, options);
+    const { candidates, plan } = answer;
+    const { signal: _signal, ...again } = options ?? {};
+    this.#sampler.offer({
+      domain,
+      plan,
+      candidates,
+      repeat: async () => (await super.search(probe, domain, { ...again, exact: true })).candidates,
+    });
+    return answer;
+  }
+
+  get liveRecall(): ReadonlyMap<string, LiveRecall> {
+    return this.#sampler.recall;
+  }
+
+  async tune(domain: string, options: TuneOptions): Promise<TuneReport> {
+    const report = await tuneDomain(this.database, domain, options);
+    this.#cache.forget(domain);
+    return report;
+  }
+
+  async rebuildIndex(name: string, shape?: IndexShape, options?: QueryOptions): Promise<boolean> {
+    const built = await buildDomainIndex(this.database, await this.domain(name, options), shape, options);
+    this.#cache.forget(name);
+    return built;
+  }
+
+  async optimize(options?: QueryOptions): Promise<readonly string[]> {
+    const built: string[] = [];
+    for (const domain of await this.domains(options)) {
+      if (!wantsOwnIndex(await readSearchFacts(this.database, domain, options))) continue;
+      try {
+        if (await this.rebuildIndex(domain.domain, {}, options)) built.push(domain.domain);
+      } catch (error) {
+        if (!isForbidden(error)) throw error;
+      }
+    }
+    return built;
   }
 
   schema(options?: QueryOptions): Promise<SchemaStatus> {
@@ -43,7 +102,7 @@ class DatabaseGallery extends DatabaseOperations implements Gallery {
   }
 
   healthCheck(options?: QueryOptions): Promise<Health> {
-    return galleryHealth(this.database, options);
+    return galleryHealth(this.database, this.liveRecall, options);
   }
 
   async transaction<T>(work: (operations: GalleryOperations, database: Queryable) => Promise<T>): Promise<T> {
@@ -64,13 +123,19 @@ class DatabaseGallery extends DatabaseOperations implements Gallery {
     });
   }
 
-  close(): Promise<void> {
-    return this.database.close();
+  async close(): Promise<void> {
+    await this.#sampler.settled();
+    await this.database.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function share({ recallShare = 0 }: GalleryOptions): number {
+  if (recallShare >= 0 && recallShare <= 1) return recallShare;
+  throw new KithError('gallery-option', { option: 'recallShare', allowed: 'a number from 0 to 1', given: recallShare });
 }
 
 function openDatabase({ location, poolSize, statementTimeout }: GalleryOptions): Database {
@@ -91,7 +156,7 @@ function openDatabase({ location, poolSize, statementTimeout }: GalleryOptions):
  * the schema unlooked at, for those who report on it.
  */
 export async function openGallery(options: GalleryOptions): Promise<Gallery> {
-  const gallery = new DatabaseGallery(openDatabase(options), options.modeOf ?? ownMode);
+  const gallery = new DatabaseGallery(openDatabase(options), options.modeOf ?? ownMode, share(options));
   try {
     if (options.schema === 'migrate') await gallery.migrateSchema();
     else if (options.schema !== 'any') assertCurrent(await gallery.schema());

@@ -105,6 +105,10 @@ export class PostgresDatabase implements Database {
     return this.#once((session) => runTransaction(session, work, options), options?.signal);
   }
 
+  async session<T>(work: (session: Queryable) => Promise<T>, options?: QueryOptions): Promise<T> {
+    return this.#once(work, options?.signal);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#pool.end().then(() => this.#options.release?.());
     return this.#closing;

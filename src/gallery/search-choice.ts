@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Queryable, QueryOptions } from './database.js';
 import type { Domain } from './domain.js';
-import type { IndexedValue } from './search-statement.js';
+import type { IndexedValue } from './search-metric.js';
 
 /** An HNSW index that can answer a search of a domain. */
 export interface SearchIndex {
@@ -20,10 +20,11 @@ export interface SearchFacts {
 /** Faces are counted up to this many: beyond, the planner's statistics are near enough. */
 const COUNTED = 20_000;
 /**
- * Following an edge of the graph costs as much as computing this many distances in a scan, for each face that
- * ef_search asks for. Measured with bench/search-designs.ts.
+ * What a search by an index costs for each candidate that ef_search asks for, in faces that a scan reads in the same
+ * time. The whole table's index costs more: of every face that it finds the row must be read to know its domain.
+ * Measured with bench/search-designs.ts.
  */
-const SCANNED_PER_CANDIDATE = 13;
+const SCANNED_PER_CANDIDATE: Readonly<Record<SearchIndex['scope'], number>> = { domain: 15, 'whole-table': 35 };
 /** ef_search when neither the call nor the domain sets one, and pgvector's bounds. */
 export const DEFAULT_EF_SEARCH = 100;
 export const MOST_EF_SEARCH = 1_000;
@@ -81,4 +82,4 @@ export async function readSearchFacts(
 
 /** Whether the index is worth its way for so many candidates, or a scan of the domain is as quick, and exact. */
 export const indexPays = ({ faces, index }: SearchFacts, efSearch: number): boolean =>
-  index !== null && faces * index.share >= SCANNED_PER_CANDIDATE * efSearch;
+  index !== null && faces * index.share >= SCANNED_PER_CANDIDATE[index.scope] * efSearch;

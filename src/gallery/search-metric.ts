@@ -26,6 +26,18 @@ export function metricInDatabase(metric: Metric): MetricInDatabase {
 
 export const metricOf = (stored: StoredSpace): Metric => stored.space?.metric ?? 'cosine';
 
+/** What an index keeps of an embedding: all of it, or a copy in half precision. */
+export type IndexedValue = 'vector' | 'halfvec';
+
+/**
+ * What an index of a table orders by, made of a vector's expression. Half precision ends at 65,504, so where only the
+ * direction counts it keeps the vector at length 1.
+ */
+export function indexedExpression(stored: StoredSpace, indexed: IndexedValue, vector: string): string {
+  if (indexed === 'vector') return vector;
+  const { family } = metricInDatabase(metricOf(stored));
+  return `${family === 'l2_ops' ? vector : `l2_normalize(${vector})`}::halfvec(${stored.dimensions})`;
+}
+
 /** HNSW over `vector` ends at 2,000 dimensions; over `halfvec` (pgvector 0.7) at 4,000. */
-export const MOST_INDEXED = 2_000;
-export const MOST_INDEXED_HALF = 4_000;
+export const MOST_INDEXED: Readonly<Record<IndexedValue, number>> = { vector: 2_000, halfvec: 4_000 };

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Statement } from './database.js';
 import type { StoredSpace } from './domain.js';
-import { metricInDatabase, metricOf } from './search-metric.js';
+import { type IndexedValue, indexedExpression, metricInDatabase, metricOf } from './search-metric.js';
 import { literal } from './sql-values.js';
 
 /** A face as the search statements answer it; distances are the operator's. */
@@ -19,9 +19,6 @@ export interface SearchRequest {
   /** Faces to answer. */
   readonly limit: number;
 }
-
-/** What an index orders by: the embedding, or its half-precision copy inside the index. */
-export type IndexedValue = 'vector' | 'halfvec';
 
 function withPersons(faces: string): string {
   return `select n.person_id::text as person, p.name, n.image_path, n.distance
@@ -44,11 +41,7 @@ const digest = (text: string): string => createHash('sha256').update(text).diges
 export function hnswStatement(request: SearchRequest, efSearch: number, indexed: IndexedValue): Statement {
   const { stored, domain, probe, limit } = request;
   const { operator } = metricInDatabase(metricOf(stored));
-  const half = `halfvec(${stored.dimensions})`;
-  const order =
-    indexed === 'vector'
-      ? `f.embedding ${operator} $1::vector`
-      : `f.embedding::${half} ${operator} $1::vector::${half}`;
+  const order = `${indexedExpression(stored, indexed, 'f.embedding')} ${operator} ${indexedExpression(stored, indexed, '$1::vector')}`;
   const text = withPersons(`  select f.person_id, f.image_path, f.embedding ${operator} $1::vector as distance
   from ${stored.table} f
   where f.domain = ${literal(domain)} and (select set_config('hnsw.ef_search', $2::text, true)) is not null
