@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { KithError } from '../errors.js';
-import { type FromWorker, receiveError, type ToWorker } from './worker-protocol.js';
+import { forget, lower, raise, raiseFlag } from './native-work.js';
+import { type FromWorker, receiveError, type ToWorker, type WorkerStart } from './worker-protocol.js';
 
 interface Deferred<T> {
   readonly promise: Promise<T>;
@@ -24,6 +25,7 @@ const HEAP_CEILING_MB = 512;
 /** One thread of a pool; does one job at a time. It keeps the process alive only while it starts or works. */
 export class PoolWorker<Job, Result> {
   readonly #thread: Worker;
+  readonly #native = raiseFlag();
   readonly #ready = deferred<unknown>();
   readonly #exited = deferred<void>();
   #state: 'starting' | 'idle' | 'busy' | 'gone' = 'starting';
@@ -32,8 +34,9 @@ export class PoolWorker<Job, Result> {
   #death = 'the worker ended';
 
   constructor(program: URL, data: unknown) {
+    const start: WorkerStart = { settings: data, native: this.#native };
     this.#thread = new Worker(program, {
-      workerData: data,
+      workerData: start,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_CEILING_MB },
     });
     this.#thread.on('message', (message: FromWorker) => this.#receive(message));
@@ -68,9 +71,11 @@ export class PoolWorker<Job, Result> {
     this.#job = { id: this.#jobs++, outcome };
     this.#state = 'busy';
     this.#thread.ref();
+    raise(this.#native);
     try {
       this.#send({ kind: 'job', id: this.#job.id, job }, transfer);
     } catch (error) {
+      lower(this.#native);
       this.#settle(() => outcome.reject(error));
     }
     return outcome.promise;
@@ -81,6 +86,7 @@ export class PoolWorker<Job, Result> {
     await this.#job?.outcome.promise.catch(() => undefined);
     await this.#ready.promise.catch(() => undefined);
     this.#thread.ref();
+    raise(this.#native);
     this.#send({ kind: 'close' }, []);
     await this.#exited.promise;
   }
@@ -118,6 +124,7 @@ export class PoolWorker<Job, Result> {
 
   #end(): void {
     this.#state = 'gone';
+    forget(this.#native);
     const fault = new KithError('inference-worker', { reason: this.#death });
     this.#ready.reject(fault);
     this.#job?.outcome.reject(fault);

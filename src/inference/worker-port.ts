@@ -1,5 +1,6 @@
-import { parentPort, workerData } from 'node:worker_threads';
-import { type FromWorker, sendError, type ToWorker } from './worker-protocol.js';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { lower, type NativeFlag } from './native-work.js';
+import { type FromWorker, sendError, type ToWorker, type WorkerStart } from './worker-protocol.js';
 
 /** What does a worker's jobs. */
 export interface JobServer<Job, Result> {
@@ -18,31 +19,40 @@ export async function serveJobs<Settings, Job, Result>(
 ): Promise<void> {
   const port = parentPort;
   if (port === null) throw new Error('this file is the main program of a worker thread');
-  const send = (message: FromWorker): void => port.postMessage(message);
+  const { settings, native } = workerData as WorkerStart;
+  const answer = (message: FromWorker): void => answerFrom(port, native, message);
   try {
-    const server = await open(workerData as Settings);
-    port.on('message', (message: ToWorker) => void handle(server, message, send, () => port.close()));
-    send({ kind: 'ready', about: server.about });
+    const server = await open(settings as Settings);
+    port.on('message', (message: ToWorker) => {
+      if (message.kind === 'job') void handle(server, message.id, message.job as Job, answer);
+      else void server.close().finally(() => end(port, native));
+    });
+    answer({ kind: 'ready', about: server.about });
   } catch (error) {
-    send({ kind: 'failed', id: null, error: sendError(error) });
+    answer({ kind: 'failed', id: null, error: sendError(error) });
   }
+}
+
+/** The flag is lowered first: as soon as the answer is there, the pool may raise it for the next job. */
+function answerFrom(port: MessagePort, native: NativeFlag, message: FromWorker): void {
+  lower(native);
+  port.postMessage(message);
+}
+
+function end(port: MessagePort, native: NativeFlag): void {
+  lower(native);
+  port.close();
 }
 
 async function handle<Job, Result>(
   server: JobServer<Job, Result>,
-  message: ToWorker,
-  send: (message: FromWorker) => void,
-  closePort: () => void,
+  id: number,
+  job: Job,
+  answer: (message: FromWorker) => void,
 ): Promise<void> {
-  if (message.kind === 'close') {
-    await server.close();
-    closePort();
-    return;
-  }
-  const { id } = message;
   try {
-    send({ kind: 'done', id, result: await server.run(message.job as Job) });
+    answer({ kind: 'done', id, result: await server.run(job) });
   } catch (error) {
-    send({ kind: 'failed', id, error: sendError(error) });
+    answer({ kind: 'failed', id, error: sendError(error) });
   }
 }

@@ -1,4 +1,11 @@
 import { type FaultCode, KithError } from '../errors.js';
+import type { NativeFlag } from './native-work.js';
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly settings: unknown;
+  readonly native: NativeFlag;
+}
 
 /** What a pool sends to its workers. */
 export type ToWorker =

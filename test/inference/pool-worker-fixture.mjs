@@ -1,6 +1,5 @@
 // A worker whose jobs say what is to happen: the pool's tests run it.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { workerData } from 'node:worker_threads';
 import { KithError } from '#kith/errors.js';
 import { serveJobs } from '#kith/inference/worker-port.js';
 
@@ -11,7 +10,7 @@ await serveJobs(async (settings) => {
   return {
     about: { greeting: settings.greeting },
     close: async () => {
-      Atomics.add(workerData.closed, 0, 1);
+      Atomics.add(settings.closed, 0, 1);
     },
     run: async (job) => {
       jobs += 1;
