@@ -35,6 +35,8 @@ function acceptRawPhotos(app: FastifyInstance, config: Config): void {
   app.addContentTypeParser('*', options, keep);
 }
 
+const PROBED: ReadonlySet<string> = new Set(['/livez', '/readyz', '/health', '/metrics']);
+
 /** One line a request: no query, no body, no address of the photo. */
 function logRequests(app: FastifyInstance): void {
   app.addHook('onRequest', async (request, reply) => {
@@ -43,10 +45,10 @@ function logRequests(app: FastifyInstance): void {
   app.addHook('onResponse', async (request, reply) => {
     const { method } = request;
     const route = request.routeOptions.url ?? 'unknown';
-    request.log.info(
-      { method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime * 10) / 10 },
-      'request',
-    );
+    // Probes and scrapers ask every few seconds: they would bury what people asked.
+    const level = PROBED.has(route) ? 'debug' : 'info';
+    const ms = Math.round(reply.elapsedTime * 10) / 10;
+    request.log[level]({ method, route, status: reply.statusCode, ms }, 'request');
   });
 }
 

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.js';
+import { KithError } from '../errors.js';
 import { Metrics } from '../ops/metrics.js';
 import { PidFile, ProcessLock } from '../ops/process-lock.js';
 import { ServiceNotifier } from '../ops/service-notifier.js';
@@ -84,7 +85,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<void
   }
 }
 
-/** Opens what answers, and enrols the sample gallery on a first start. */
+/** Opens what answers, and enrols the sample gallery on a first start. A server that is down keeps nobody from starting. */
 async function prepare(
   config: Config,
   state: ServiceState,
@@ -95,11 +96,25 @@ async function prepare(
   const engine = services.engines.warm();
   // Awaited below; until then its failure is not an unhandled one.
   engine.catch(() => undefined);
-  await services.gallery();
+  const reached = await isReached(services);
   await engine;
+  if (!reached) return null;
   state.starting('enrolling the sample gallery');
   return ensureSampleGallery(config, services, signal);
 }
+
+/** Whether the database answers. Domains with a datastore are served without it, and every request tries it again. */
+async function isReached(services: Services): Promise<boolean> {
+  try {
+    await services.gallery();
+    return true;
+  } catch (error) {
+    if (error instanceof KithError && AWAY.has(error.code)) return false;
+    throw error;
+  }
+}
+
+const AWAY: ReadonlySet<string> = new Set(['database-unreachable', 'database-busy']);
 
 async function greet(
   config: Config,
@@ -107,15 +122,12 @@ async function greet(
   address: string,
   sample: EnrolReport | null,
 ): Promise<Iterable<string>> {
+  if (!(await isReached(services))) return welcome({ address, database: null, sample, domains: [] });
   const { kind } = (await services.gallery()).database;
   const database = kind === 'embedded' ? `embedded database in ${config.data}` : 'PostgreSQL';
   const { domains } = await services.recognition.stats();
-  return welcome({
-    address,
-    database,
-    sample,
-    domains: domains.filter(({ faces }) => faces > 0).map(({ domain }) => domain),
-  });
+  const filled = domains.filter(({ faces }) => faces > 0).map(({ domain }) => domain);
+  return welcome({ address, database, sample, domains: filled });
 }
 
 /** Stops accepting, lets requests finish, and cuts off what is not done by then. */

@@ -14,8 +14,8 @@ export function curlLine(address: string, domain: string, photo: string): string
 
 interface Welcome {
   readonly address: string;
-  /** Where the gallery is, without a secret. */
-  readonly database: string;
+  /** Where the gallery is, without a secret; null while the database does not answer. */
+  readonly database: string | null;
   readonly sample: EnrolReport | null;
   readonly domains: readonly string[];
 }
@@ -28,7 +28,11 @@ export function* welcome({ address, database, sample, domains }: Welcome): Gener
     yield `Empty it with: npx kith person erase --domain ${SAMPLE_DOMAIN} --all`;
     yield '';
   }
-  yield `Kith is at ${address} (${database}); its API: ${address}/docs`;
+  yield `Kith is at ${address} (${database ?? 'the database does not answer'}); its API: ${address}/docs`;
+  if (database === null) {
+    yield 'Domains with a datastore are served; the database is tried again with every request.';
+    return;
+  }
   const [first] = domains;
   if (domains.includes(SAMPLE_DOMAIN)) {
     yield 'Recognise a sample photo from another terminal:';

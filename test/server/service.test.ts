@@ -35,7 +35,8 @@ async function start(more: Record<string, string> = {}): Promise<Service> {
       output += chunk.toString();
       const found = /^Kith is at (\S+)/m.exec(output)?.[1];
       // The last line that is printed: what to try, or that there is nothing to try it on yet.
-      if (found !== undefined && /^(curl|There is no domain yet).*\n/m.test(output)) resolve(found);
+      if (found !== undefined && /^(curl|There is no domain yet|Domains with a datastore).*\n/m.test(output))
+        resolve(found);
     };
     child.stdout?.on('data', read);
     child.stderr?.on('data', read);
@@ -155,6 +156,24 @@ describe('kith serve', () => {
     const second = await kith(['serve', '--json'], { env });
     expect(second.code).not.toBe(0);
     expect(JSON.parse(second.stderr.trim().split('\n').at(-1) ?? '').error.message).toContain(data);
+  }, 120_000);
+
+  it('starts while the database is down, says so, and answers 503 with Retry-After', async () => {
+    // Port 1 is nobody's: a server that is down.
+    const { address } = await start({
+      VECTOR_DB_URL: 'postgresql://kith@127.0.0.1:1/kith?sslmode=disable',
+      KITH_DATA: join(folder, 'down'),
+    });
+    expect((await fetch(`${address}/livez`)).status).toBe(200);
+    const health = await fetch(`${address}/health`);
+    expect(health.status).toBe(503);
+    expect(await health.json()).toMatchObject({ status: 'failing', database: { ok: false }, model: { ok: true } });
+    const body = new Uint8Array(photo('sample3.jpg'));
+    const asked = await fetch(`${address}/api/v1/recognize?domain=sample`, { method: 'POST', body });
+    expect(asked.status).toBe(503);
+    expect(Number(asked.headers.get('retry-after'))).toBeGreaterThan(0);
+    // What needs no gallery still works.
+    expect((await fetch(`${address}/api/v1/detect`, { method: 'POST', body })).status).toBe(200);
   }, 120_000);
 
   it('refuses a wrong configuration before anything starts', async () => {
