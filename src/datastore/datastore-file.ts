@@ -52,7 +52,8 @@ function stateOf(stats: { dev: bigint; ino: bigint; size: bigint; mtimeNs: bigin
   };
 }
 
-function unreadable(path: string, cause: unknown): KithError {
+/** The fault that an error of the operating system is: `datastore-missing` or `datastore-unreadable`. */
+export function unreadable(path: string, cause: unknown): KithError {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
   if (code === 'ENOENT' || code === 'ENOTDIR') return new KithError('datastore-missing', { path }, { cause });
   return new KithError('datastore-unreadable', { path, why: code }, { cause });

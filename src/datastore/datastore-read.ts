@@ -1,5 +1,5 @@
 import { KithError } from '../errors.js';
-import { type FileState, type OpenedFile, openFile, wasWritten } from './datastore-file.js';
+import { type FileState, type OpenedFile, openFile, unreadable, wasWritten } from './datastore-file.js';
 import type { Layout } from './datastore-types.js';
 import { PickleInput } from './pickle-input.js';
 import { PickleMachine, type RowSink } from './pickle-machine.js';
@@ -65,6 +65,7 @@ export async function* readRows(reading: Reading): AsyncGenerator<readonly Datas
       yield batch;
     }
   } catch (reason) {
+    if (isSystemError(reason)) throw unreadable(reading.path, reason);
     if (await wasWritten(opened)) throw changed(reading, reason);
     if (!(reason instanceof DroppedObject)) throw reason;
     const shared = await findReferences(inputOf(reading, opened), reading.signal);
@@ -99,3 +100,5 @@ const inputOf = (reading: Reading, { file, state }: OpenedFile): PickleInput =>
 
 const changed = ({ path }: Reading, cause?: unknown): KithError =>
   new KithError('datastore-changed', { path }, { cause });
+
+const isSystemError = (reason: unknown): boolean => reason instanceof Error && 'syscall' in reason;

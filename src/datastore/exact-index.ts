@@ -22,7 +22,7 @@ export interface ExactSearchOptions {
   readonly threshold?: number;
   readonly metric?: Metric;
   /** Path of an image whose faces are left out, spelled as in the datastore: leave-one-out probes. */
-  readonly exclude?: string;
+  readonly exclude?: string | undefined;
 }
 
 /** What keeps the newest file from being served; the one before it goes on answering. */
@@ -60,7 +60,7 @@ export interface ExactIndex extends AsyncDisposable {
   ): Promise<readonly ExactCandidate[]>;
   /** Many probes in one pass over the matrix; answers in the order of the probes. */
   searchBatch(
-    probes: readonly { readonly values: Float32Array; readonly exclude?: string }[],
+    probes: readonly { readonly values: Float32Array; readonly exclude?: string | undefined }[],
     options: Omit<ExactSearchOptions, 'exclude'>,
     more?: { signal?: AbortSignal },
   ): Promise<readonly (readonly ExactCandidate[])[]>;

@@ -16,7 +16,7 @@ import type { ExactThread } from './exact-thread.js';
 import { spaceOfFileName } from './file-name.js';
 
 export interface ExactIndexOptions {
-  /** Dimension of the faces to search; that of most rows when left out, which costs a second pass over the file. */
+  /** Dimension of the faces to search; that of most rows when left out. */
   readonly dimensions?: number;
   /** Milliseconds between two looks at the file. Default 2000. */
   readonly pollMs?: number;
@@ -91,11 +91,7 @@ export class WatchedIndex implements ExactIndex {
     { exclude, ...options }: ExactSearchOptions,
     more: { signal?: AbortSignal } = {},
   ): Promise<readonly ExactCandidate[]> {
-    const [candidates = []] = await this.searchBatch(
-      [exclude === undefined ? { values } : { values, exclude }],
-      options,
-      more,
-    );
+    const [candidates = []] = await this.searchBatch([{ values, exclude }], options, more);
     return candidates;
   }
 

@@ -1,7 +1,7 @@
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
 import { KithError } from '../errors.js';
-import { openDatastore } from './datastore.js';
+import { type Datastore, openDatastore } from './datastore.js';
 import { fileState } from './datastore-file.js';
 import { ExactFaces } from './exact-faces.js';
 import type { ExactCandidate } from './exact-index.js';
@@ -18,16 +18,36 @@ const cancelled = new Set<number>();
 async function load(index: number, path: string, dimensions: number | null): Promise<LoadedFaces> {
   const { key } = await fileState(path);
   const datastore = await openDatastore(path);
-  const empty: LoadedFaces = { key, rows: 0, faces: 0, persons: 0, dimensions: 0 };
-  if (datastore.state === 'empty') return empty;
-  const faces = new ExactFaces(dimensions ?? (await datastore.survey()).dimensions[0]?.dimensions ?? 1);
-  let rows = 0;
-  for await (const batch of datastore.rows()) {
-    for (const row of batch) faces.add(row);
-    rows += batch.length;
-  }
+  if (datastore.state === 'empty') return { key, rows: 0, faces: 0, persons: 0, dimensions: 0 };
+  const first = await read(datastore, dimensions);
+  const { faces, rows } = first.usual === first.faces.dimensions ? first : await read(datastore, first.usual);
   indexes.set(index, faces);
   return { key, rows, faces: faces.faces, persons: faces.persons, dimensions: faces.dimensions };
+}
+
+interface ReadFaces {
+  readonly faces: ExactFaces;
+  readonly rows: number;
+  /** The dimension asked for, else that of most rows. */
+  readonly usual: number;
+}
+
+/** Reads the faces of the given dimension, or of the first row's in the hope that most rows have it. */
+async function read(datastore: Datastore, dimensions: number | null): Promise<ReadFaces> {
+  const counts = new Map<number, number>();
+  let faces = dimensions === null ? null : new ExactFaces(dimensions);
+  let rows = 0;
+  for await (const batch of datastore.rows())
+    for (const row of batch) {
+      rows++;
+      if (row.embedding === null) continue;
+      faces ??= new ExactFaces(row.embedding.length);
+      counts.set(row.embedding.length, (counts.get(row.embedding.length) ?? 0) + 1);
+      faces.add(row);
+    }
+  faces ??= new ExactFaces(1);
+  const [most] = [...counts].sort(([d, n], [e, m]) => m - n || d - e);
+  return { faces, rows, usual: dimensions ?? most?.[0] ?? faces.dimensions };
 }
 
 async function search(

@@ -228,6 +228,15 @@ describe('an index', () => {
     );
   });
 
+  it('takes the dimension of most rows, or the one asked for', async () => {
+    const path = newPath();
+    const odd = { ...first[0]!, embedding: randomVector(10) };
+    await writeDatastore(path, [[odd, { ...odd, embedding: null }, ...first.slice(1), odd]]);
+    await using exact = openExactSearch();
+    expect((await exact.open(path)).status()).toMatchObject({ dimensions: 24, rows: 62, faces: 59 });
+    expect((await exact.open(path, { dimensions: 10 })).status()).toMatchObject({ dimensions: 10, rows: 62, faces: 2 });
+  });
+
   it('refuses a probe of another dimension, NaN and zeros, and obeys its signal', async () => {
     const path = newPath();
     await writeDatastore(path, [first]);
