@@ -134,7 +134,7 @@ else {
   console.log(`${faces} faces of ${persons} persons, ${dimensions} dimensions; loaded in ${loadMs.toFixed(0)} ms`);
   console.table({
     'Kith, five persons, thread and all': row([best, median]),
-    'Kith, a probe of a batch': row([batchMs, batchMs]),
+    'Kith, one probe of a batch': row([batchMs, batchMs]),
     'a plain loop in JavaScript, dot products alone': row(loop),
     ...(peers !== null && {
       'numpy, matrix product alone': row(peers.product),

@@ -1,8 +1,9 @@
 import { vectorDistance } from '../embedding/distance.js';
 import { inspectVector } from '../embedding/embedding.js';
 import type { Metric } from '../embedding/space.js';
+import { integerColumn } from './exact-column.js';
 import type { ExactCandidate } from './exact-index.js';
-import { ExactMatrix, type WIDE } from './exact-matrix.js';
+import { ExactMatrix } from './exact-matrix.js';
 import { type DatastoreRow, personOf, rowFlaw } from './row.js';
 
 /** One probe of a search; `exclude` is the path of an image whose faces are left out. */
@@ -18,20 +19,18 @@ export interface ExactCriteria {
 }
 
 /**
- * The faces of a datastore in memory, searched exactly: a pass in single precision over all, then every face that the
- * rounding of that pass could have put in the wrong place again in double precision.
+ * The faces of a datastore in memory, searched exactly: estimates of every distance, each with its bound, then the
+ * distance in double precision of every face that could, by these bounds, be the nearest of one of the nearest persons.
  */
 export class ExactFaces {
   readonly #matrix: ExactMatrix;
-  readonly #norms: number[] = [];
-  #largestNorm = 0;
   readonly #people: string[] = [];
   readonly #personIds = new Map<string, number>();
   /** Per face: person, row in the datastore, path, number within its image. */
-  readonly #persons: number[] = [];
-  readonly #rows: number[] = [];
+  readonly #persons = integerColumn();
+  readonly #rows = integerColumn();
   readonly #paths: string[] = [];
-  readonly #faceNumbers: number[] = [];
+  readonly #faceNumbers = integerColumn();
   /** Per path its faces. */
   readonly #images = new Map<string, number[]>();
 
@@ -57,9 +56,7 @@ export class ExactFaces {
     if (identity === null || embedding === null || rowFlaw(row, this.dimensions) !== null) return false;
     const face = this.faces;
     const norm = inspectVector(embedding, this.dimensions) as number;
-    this.#matrix.add(embedding);
-    this.#norms.push(norm);
-    this.#largestNorm = Math.max(this.#largestNorm, norm);
+    this.#matrix.add(embedding, norm);
     this.#persons.push(this.#personId(personOf(identity)!));
     this.#rows.push(row.row);
     this.#paths.push(identity);
@@ -69,10 +66,18 @@ export class ExactFaces {
     return true;
   }
 
-  /** Searches at most {@link WIDE} probes in one pass. */
-  search(probes: readonly ExactProbe[], criteria: ExactCriteria): ExactCandidate[][] {
-    const dots = this.#matrix.dots(probes.map(({ values }) => values));
-    return probes.map((probe, i) => this.#rank(probe, dots[i]!, criteria));
+  /** The nearest persons, each with its nearest face, nearest first; the first row wins a tie. */
+  search({ values, exclude }: ExactProbe, { metric, threshold, topK }: ExactCriteria): ExactCandidate[] {
+    const norm = inspectVector(values, this.dimensions) as number;
+    const persons = this.#persons.values;
+    const best = new Map<number, ExactCandidate>();
+    for (const face of this.#contenders(values, norm, exclude, metric, topK)) {
+      const candidate = this.#candidate(face, values, norm, metric);
+      const rival = best.get(persons[face]!);
+      if (candidate.distance <= threshold && (rival === undefined || candidate.distance < rival.distance))
+        best.set(persons[face]!, candidate);
+    }
+    return [...best.values()].sort((a, b) => a.distance - b.distance || a.row - b.row).slice(0, topK);
   }
 
   #personId(name: string): number {
@@ -82,68 +87,63 @@ export class ExactFaces {
     return this.#people.push(name) - 1;
   }
 
-  /** The nearest persons. `scores` are the probe's dot products and are overwritten with nearness: larger is nearer. */
-  #rank(probe: ExactProbe, scores: Float32Array, criteria: ExactCriteria): ExactCandidate[] {
-    const norm = inspectVector(probe.values, this.dimensions) as number;
-    const margin = this.#score(scores, norm, criteria.metric);
-    for (const face of this.#images.get(probe.exclude ?? '') ?? []) scores[face] = -Infinity;
-    const nearest = this.#nearestOfPersons(scores);
-    const bound = nearest.length <= criteria.topK ? -Infinity : kthLargest(nearest, criteria.topK) - margin;
-    const best = new Map<number, ExactCandidate>();
-    for (let face = 0; face < scores.length; face++) {
-      const person = this.#persons[face]!;
-      const score = scores[face]!;
-      if (score < bound || score < nearest[person]! - margin || score === -Infinity) continue;
-      const candidate = this.#candidate(face, probe.values, norm, criteria.metric);
-      const rival = best.get(person);
-      if (candidate.distance <= criteria.threshold && (rival === undefined || candidate.distance < rival.distance))
-        best.set(person, candidate);
-    }
-    return [...best.values()].sort((a, b) => a.distance - b.distance || a.row - b.row).slice(0, criteria.topK);
-  }
-
   /**
-   * Turns dot products into nearness: the cosine, or minus the squared euclidean distance.
-   * Returns how far two scores may be apart and yet be in the wrong order.
+   * The faces that may be the nearest of one of the k nearest persons. Every face has a nearness between `low` and
+   * `high`; a person is at least as near as its best `low`, so a face whose `high` stays below that of its own person, or
+   * below that of k persons, is out.
    */
-  #score(scores: Float32Array, probeNorm: number, metric: Metric): number {
-    // Each of the four or more lanes adds dimensions/4 rounded products; see Higham, Accuracy and Stability, 3.1.
-    const error = (this.dimensions / 4 + 16) * 2 ** -24;
-    const norms = this.#norms;
-    if (metric !== 'euclidean') {
-      for (let i = 0; i < scores.length; i++) scores[i] = scores[i]! / (probeNorm * norms[i]!);
-      return 2 * error;
+  #contenders(values: Float32Array, norm: number, exclude: string | undefined, metric: Metric, topK: number): number[] {
+    const { low, high } = this.#nearness(values, norm, metric);
+    for (const face of this.#images.get(exclude ?? '') ?? []) low[face] = high[face] = -Infinity;
+    const persons = this.#persons.values;
+    const nearest = new Float64Array(this.persons).fill(-Infinity);
+    for (let face = 0; face < low.length; face++) {
+      const person = persons[face]!;
+      if (low[face]! > nearest[person]!) nearest[person] = low[face]!;
     }
-    for (let i = 0; i < scores.length; i++) scores[i] = 2 * scores[i]! - norms[i]! ** 2 - probeNorm ** 2;
-    return 4 * error * (probeNorm + this.#largestNorm) ** 2;
+    const bound = nearest.length <= topK ? -Infinity : kthLargest(nearest, topK);
+    const contenders: number[] = [];
+    for (let face = 0; face < high.length; face++) {
+      const most = high[face]!;
+      if (most >= bound && most >= nearest[persons[face]!]! && most > -Infinity) contenders.push(face);
+    }
+    return contenders;
   }
 
-  /** Per person the score of its nearest face. */
-  #nearestOfPersons(scores: Float32Array): Float32Array {
-    const nearest = new Float32Array(this.persons).fill(-Infinity);
-    const persons = this.#persons;
-    for (let face = 0; face < scores.length; face++) {
-      const person = persons[face]!;
-      if (scores[face]! > nearest[person]!) nearest[person] = scores[face]!;
+  /** Bounds of each face's nearness: its cosine, or what is left of the squared distance when the probe's part is dropped. */
+  #nearness(values: Float32Array, norm: number, metric: Metric): { low: Float64Array; high: Float64Array } {
+    const { products: low, errors: high } = this.#matrix.estimate(values, norm);
+    const { norms } = this.#matrix;
+    const euclidean = metric === 'euclidean';
+    for (let face = 0; face < low.length; face++) {
+      const faceNorm = norms[face]!;
+      const scale = euclidean ? 2 : 1 / (norm * faceNorm);
+      const product = low[face]! * scale;
+      const offset = euclidean ? faceNorm * faceNorm : 0;
+      // What double precision rounds away on the way here is far below one part in 10¹².
+      const margin = high[face]! * scale + 1e-12 * (Math.abs(product) + offset + 1);
+      const middle = product - offset;
+      low[face] = middle - margin;
+      high[face] = middle + margin;
     }
-    return nearest;
+    return { low, high };
   }
 
   #candidate(face: number, values: Float32Array, norm: number, metric: Metric): ExactCandidate {
-    const distance = vectorDistance(metric, values, norm, this.#matrix.row(face), this.#norms[face]!);
+    const distance = vectorDistance(metric, values, norm, this.#matrix.row(face), this.#matrix.norms[face]!);
     return {
-      person: this.#people[this.#persons[face]!]!,
+      person: this.#people[this.#persons.values[face]!]!,
       distance,
       similarity: 1 - distance,
       imagePath: this.#paths[face]!,
-      faceNumber: this.#faceNumbers[face]!,
-      row: this.#rows[face]!,
+      faceNumber: this.#faceNumbers.values[face]!,
+      row: this.#rows.values[face]!,
     };
   }
 }
 
 /** The k-th largest of more than k values, 1 ≤ k. Keeps the k largest so far in a heap whose top is the smallest. */
-function kthLargest(values: Float32Array, k: number): number {
+function kthLargest(values: Float64Array, k: number): number {
   const heap = values.slice(0, k).sort();
   for (let i = k; i < values.length; i++) {
     const value = values[i]!;

@@ -5,10 +5,12 @@ import { type Datastore, openDatastore } from './datastore.js';
 import { fileState } from './datastore-file.js';
 import { ExactFaces } from './exact-faces.js';
 import type { ExactCandidate } from './exact-index.js';
-import { WIDE } from './exact-matrix.js';
 import type { ExactAnswer, ExactFault, ExactRequest, LoadedFaces, Numbered } from './exact-messages.js';
 
 /** The search thread: holds the faces of each index. Loading and long batches let other requests in between. */
+
+/** Probes of a batch between two looks at other requests. */
+const PROBES_AT_ONCE = 4;
 
 const indexes = new Map<number, ExactFaces>();
 /** Requests at work, and those of them that nobody waits for any more. */
@@ -57,10 +59,10 @@ async function search(
   const faces = indexes.get(index);
   const found: ExactCandidate[][] = [];
   if (faces === undefined) return probes.map(() => []);
-  for (let from = 0; from < probes.length; from += WIDE) {
-    if (from > 0) await otherWork();
+  for (const [i, probe] of probes.entries()) {
+    if (i > 0 && i % PROBES_AT_ONCE === 0) await otherWork();
     if (cancelled.has(request)) break;
-    found.push(...faces.search(probes.slice(from, from + WIDE), criteria));
+    found.push(faces.search(probe, criteria));
   }
   return found;
 }
