@@ -550,7 +550,7 @@ export const FAULTS = {
   },
   'archive-too-early': {
     message: 'the cutover of {domain} is {days} days old where {least} are asked for {why}',
-    hint: '--after DAYS asks for less, once the watch is over',
+    hint: '--min-days N asks for less, once the watch is over',
     status: 409,
     exit: 1,
   },
