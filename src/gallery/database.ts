@@ -75,7 +75,16 @@ export interface TransactionOptions extends QueryOptions {
   readonly readOnly?: boolean;
 }
 
+/** Connections in all and idle, callers that wait for one, and how many there may be. */
+export interface DatabaseLoad {
+  readonly total: number;
+  readonly idle: number;
+  readonly waiting: number;
+  readonly limit: number;
+}
+
 export interface Database extends Queryable, AsyncDisposable {
+  readonly load: DatabaseLoad;
   /**
    * Runs `work` in a transaction on one connection: committed when it resolves, rolled back when it throws.
    * The embedded database has one backend: while a transaction is open, everybody else waits.

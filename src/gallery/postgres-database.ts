@@ -6,6 +6,7 @@ import type {
   CopyTarget,
   Database,
   DatabaseKind,
+  DatabaseLoad,
   Queryable,
   QueryOptions,
   QueryResult,
@@ -118,9 +119,9 @@ export class PostgresDatabase implements Database {
     return this.close();
   }
 
-  /** Connections in all, idle, and callers that wait for one. */
-  get load(): { readonly total: number; readonly idle: number; readonly waiting: number } {
-    return { total: this.#pool.totalCount, idle: this.#pool.idleCount, waiting: this.#pool.waitingCount };
+  get load(): DatabaseLoad {
+    const { size: limit } = this.#options;
+    return { total: this.#pool.totalCount, idle: this.#pool.idleCount, waiting: this.#pool.waitingCount, limit };
   }
 
   async #once<T>(work: Work<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -112,7 +112,8 @@ interface IndexRow {
 const FACE_TABLES = `select 'persons'::text as name union all select 'face_embeddings'
   union all select relname::text from pg_class where relkind = 'r' and relname ~ '^face_embeddings_[0-9]+$'`;
 
-async function indexesOf(database: Queryable): Promise<readonly IndexRow[]> {
+/** The indexes of persons and of every table of faces. */
+export async function readFaceIndexes(database: Queryable): Promise<readonly IndexRow[]> {
   const { rows } = await database.query<IndexRow>({
     text: `select c.relname::text as index, t.relname::text as table, i.indisvalid and i.indisready as valid,
         m.amname = 'hnsw' as hnsw, pg_relation_size(c.oid)::text as bytes
@@ -129,7 +130,7 @@ const LEAST_INDEXES: Readonly<Record<string, number>> = { persons: 4, face_embed
 
 /** The eight indexes of the two tables (and those of every further space) are there and usable. */
 export async function checkIndexes(database: Queryable): Promise<Check> {
-  const indexes = await indexesOf(database);
+  const indexes = await readFaceIndexes(database);
   const invalid = indexes.filter((index) => !index.valid).map((index) => index.index);
   if (invalid.length > 0)
     return finding(
@@ -162,7 +163,7 @@ const memoryOf = (database: Queryable): Promise<Memory> =>
 
 /** An HNSW index that is read from disk is slow: its pages are visited in no order. */
 export async function checkIndexMemory(database: Queryable): Promise<Check> {
-  const indexes = (await indexesOf(database)).filter((index) => index.hnsw);
+  const indexes = (await readFaceIndexes(database)).filter((index) => index.hnsw);
   const size = indexes.reduce((sum, index) => sum + Number(index.bytes), 0);
   const { sharedBuffers, cache } = await memoryOf(database);
   const detail = `HNSW indexes take ${bytes(size)}; shared_buffers ${bytes(Number(sharedBuffers))}, effective_cache_size ${bytes(Number(cache))}`;
@@ -180,7 +181,7 @@ export async function checkMaintenanceMemory(database: Queryable): Promise<Check
   const { maintenance } = await memoryOf(database);
   const largest = Math.max(
     0,
-    ...(await indexesOf(database)).filter((index) => index.hnsw).map((index) => Number(index.bytes)),
+    ...(await readFaceIndexes(database)).filter((index) => index.hnsw).map((index) => Number(index.bytes)),
   );
   const needed = largest * 1.3;
   const detail = `maintenance_work_mem is ${bytes(Number(maintenance))}`;

@@ -64,7 +64,7 @@ export function isAllowed(principal: Principal, scope: Scope, domain: string | n
  * next request on.
  */
 export class ApiKeys {
-  readonly #database: Queryable;
+  readonly #database: Pick<Queryable, 'query'>;
   readonly #memory: KeyMemory;
   readonly #vouched = new Map<
     string,
@@ -74,7 +74,7 @@ export class ApiKeys {
   #noneUntil = 0;
 
   /** @param memoryFile where the service keeps whether there was a key; without it, only this process remembers */
-  constructor(database: Queryable, memoryFile?: string) {
+  constructor(database: Pick<Queryable, 'query'>, memoryFile?: string) {
     this.#database = database;
     this.#memory = new KeyMemory(memoryFile ?? null);
   }
@@ -122,29 +122,45 @@ export class ApiKeys {
     return rows[0]?.any === true;
   }
 
+  /** As {@link any}; what was known last while the database is away. */
+  async anyKnown(): Promise<boolean> {
+    try {
+      return await this.any();
+    } catch (error) {
+      const known = isAway(error) ? await this.#memory.get() : null;
+      if (known === null) throw error;
+      return known;
+    }
+  }
+
   /**
    * Who may pass: the principal of a usable key with enough scope, or null where no key exists yet (then the service
-   * listens on loopback only).
+   * listens on loopback only). Whether the key is for the domain in question is for {@link isAllowed} to say.
    * @param presented the text of the key, without `Bearer `
-   * @param domain the domain that the request is about; null when it is about all
    * @throws `key-missing`, `key-refused` (one fault for unknown, wrong, expired and revoked), `key-scope`
    */
+  async authenticate(presented: string | null, scope: Scope, options?: QueryOptions): Promise<Principal | null> {
+    if (presented === null) {
+      if (await this.#none(options)) return null;
+      throw new KithError('key-missing', {});
+    }
+    const principal = await this.#principalOf(presented, options);
+    if (principal === null) throw new KithError('key-refused', {});
+    if (!isAllowed(principal, scope, principal.domain))
+      throw new KithError('key-scope', { has: principal.scope, needs: scope });
+    return principal;
+  }
+
+  /** As {@link authenticate}, for a request about one domain (null: about all). */
   async authorize(
     presented: string | null,
     scope: Scope,
     domain: string | null,
     options?: QueryOptions,
   ): Promise<Principal | null> {
-    if (presented === null) {
-      if (await this.#none(options)) return null;
-      throw new KithError('key-missing', {});
-    }
-    const principal = await this.#authenticate(presented, options);
-    if (principal === null) throw new KithError('key-refused', {});
-    if (!isAllowed(principal, scope, domain)) {
-      const has = principal.domain === null ? principal.scope : `${principal.scope} in ${principal.domain}`;
-      throw new KithError('key-scope', { has, needs: domain === null ? scope : `${scope} in ${domain}` });
-    }
+    const principal = await this.authenticate(presented, scope, options);
+    if (principal !== null && !isAllowed(principal, scope, domain))
+      throw new KithError('key-scope', { has: `the domain ${principal.domain}`, needs: domain ?? 'every domain' });
     return principal;
   }
 
@@ -161,7 +177,7 @@ export class ApiKeys {
     }
   }
 
-  async #authenticate(presented: string, options?: QueryOptions): Promise<Principal | null> {
+  async #principalOf(presented: string, options?: QueryOptions): Promise<Principal | null> {
     const key = parseKey(presented);
     if (key === null) return null;
     const digest = keyDigest(key.secret);

@@ -47,7 +47,8 @@ export interface BulkState {
 /** Asked at a scrape. One that fails is counted in `kith_scrape_failures_total`; the others still answer. */
 export interface MetricSources {
   readonly queue?: () => QueueState;
-  readonly pool?: () => PoolState;
+  /** Null while there is none. */
+  readonly pool?: () => PoolState | null | Promise<PoolState | null>;
   readonly domains?: () => Promise<readonly DomainState[]>;
   readonly indexes?: () => Promise<readonly IndexState[]>;
   readonly bulk?: () => readonly BulkState[];
@@ -104,7 +105,7 @@ export class StateGauges {
     await Promise.all([
       this.#read('ready', ready, (value) => this.#set('kith_ready', {}, value ? 1 : 0)),
       this.#read('queue', queue, (state) => this.#setQueue(state)),
-      this.#read('pool', pool, (state) => this.#setPool(state)),
+      this.#read('pool', pool, (state) => (state === null ? undefined : this.#setPool(state))),
       this.#read('bulk', bulk, (states) => this.#setBulk(states)),
       this.#read('domains', domains, (states) => this.#setDomains(states), KEEP_MS),
       this.#read('indexes', indexes, (states) => this.#setIndexes(states), KEEP_MS),

@@ -6,6 +6,7 @@ import type { DatastoreShelf } from './datastore-shelf.js';
 import type { DomainQuery } from './domain-query.js';
 import type { DomainState } from './domain-state.js';
 import type { GallerySource } from './gallery-source.js';
+import type { RecognitionEvent } from './options.js';
 import type { ProbeIdentity } from './shadow-comparison.js';
 import type { ShadowRecorder } from './shadow-recorder.js';
 
@@ -14,6 +15,7 @@ export interface DomainSearchParts {
   readonly datastores: DatastoreShelf;
   readonly shadow: ShadowRecorder;
   readonly watch: CutoverWatch;
+  readonly onEvent: (event: RecognitionEvent) => void;
 }
 
 /** The one place that knows what each mode searches. */
@@ -31,6 +33,19 @@ export class DomainSearch {
 
   /** Distinct persons within the threshold, nearest first, from where the domain's mode says. */
   async search(
+    state: DomainState,
+    probe: Embedding,
+    query: DomainQuery,
+    identity: ProbeIdentity,
+  ): Promise<readonly Candidate[]> {
+    const begun = performance.now();
+    const answer = await this.#answer(state, probe, query, identity);
+    const { domain, mode } = state;
+    this.#parts.onEvent({ kind: 'searched', domain, mode, milliseconds: performance.now() - begun });
+    return answer;
+  }
+
+  async #answer(
     state: DomainState,
     probe: Embedding,
     query: DomainQuery,

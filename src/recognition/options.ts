@@ -1,4 +1,5 @@
 import type { EmbeddingSpace, SpaceName } from '../embedding/space.js';
+import type { Mode } from '../gallery/domain.js';
 import type { Gallery } from '../gallery/gallery.js';
 import type { FaceEngine } from '../inference/engine.js';
 import type { PhotoLimits } from '../photo/photo.js';
@@ -16,6 +17,13 @@ export interface ValidationCounts {
 export type RecognitionEvent =
   | { readonly kind: 'datastore-alert'; readonly domain: string; readonly reason: string }
   | { readonly kind: 'datastore-loaded'; readonly domain: string; readonly rows: number; readonly seconds: number }
+  | {
+      readonly kind: 'searched';
+      readonly domain: string;
+      readonly mode: Mode;
+      /** Of the answer that the caller gets. */
+      readonly milliseconds: number;
+    }
   | { readonly kind: 'shadow-dropped'; readonly domain: string; readonly dropped: number }
   | {
       readonly kind: 'shadow-compared';

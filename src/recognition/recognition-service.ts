@@ -77,6 +77,7 @@ export class RecognitionService implements Recognition {
       datastores: this.#datastores,
       shadow: this.#shadow,
       watch,
+      onEvent,
     });
     this.shadow = {
       report: async (domain, call) => this.#report(await this.#book.state(domain), shadow.latencyBudget, call?.signal),

@@ -1,7 +1,8 @@
 import { modelFolders } from '../config/model-folders.js';
 import type { Config } from '../config/schema.js';
 import { type EmbeddingSpace, parseSpaceName, type SpaceName, spaceName } from '../embedding/space.js';
-import type { FaceEngine } from '../inference/engine.js';
+import type { EngineLoad, FaceEngine } from '../inference/engine.js';
+import { ObservedEngine, type ObserveStages } from './observed-engine.js';
 
 /** The space of the engine that needs no weights of the user's. */
 export const BUNDLED_SPACE = parseSpaceName(
@@ -17,8 +18,24 @@ export class EngineSource implements AsyncDisposable {
   #warm: Promise<FaceEngine> | null = null;
   #bundled: FaceEngine | null = null;
 
-  constructor(config: Config) {
+  /** Every engine that was opened here, for its load. */
+  readonly #opened = new Set<FaceEngine>();
+  readonly #observe: ObserveStages;
+
+  constructor(config: Config, observe: ObserveStages = () => undefined) {
     this.#config = config;
+    this.#observe = observe;
+  }
+
+  /** Photos in hand and waiting, over every engine that was opened. */
+  get load(): EngineLoad {
+    const sum = { workers: 0, busy: 0, waiting: 0 };
+    for (const { load } of this.#opened) {
+      sum.workers += load.workers;
+      sum.busy += load.busy;
+      sum.waiting += load.waiting;
+    }
+    return sum;
   }
 
   /** An engine of the space; the caller owns it. Throws `space-not-computed`. */
@@ -44,12 +61,18 @@ export class EngineSource implements AsyncDisposable {
 
   async #openBundled(): Promise<FaceEngine> {
     const { openBundledEngine } = await import('../inference/bundled-engine.js');
-    return openBundledEngine(this.#pool());
+    return this.#observed(await openBundledEngine(this.#pool()));
   }
 
   async #openOther(space: AnySpace): Promise<FaceEngine> {
     const { openEngine } = await import('../inference/engines.js');
-    return openEngine(space, { models: modelFolders(this.#config), ...this.#pool() });
+    return this.#observed(await openEngine(space, { models: modelFolders(this.#config), ...this.#pool() }));
+  }
+
+  #observed(engine: FaceEngine): FaceEngine {
+    const observed = new ObservedEngine(engine, this.#observe);
+    this.#opened.add(observed);
+    return observed;
   }
 
   #pool(): { workers?: number; queue: number; device: Config['device'] } {

@@ -1,9 +1,14 @@
+import { stat } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import type { Gallery } from '../gallery/gallery.js';
+import { readDomainFigures, readIndexStates } from '../ops/gallery-figures.js';
+import type { DomainState, PoolState } from '../ops/metric-states.js';
 import type { Metrics } from '../ops/metrics.js';
 import type { RecognitionEvent } from '../recognition/options.js';
 import type { Operation } from './operation.js';
 import type { ServiceState } from './service-state.js';
+import type { Services } from './services.js';
 
 const METRICS: Operation = {
   id: 'metrics',
@@ -25,14 +30,56 @@ export function instrument(app: FastifyInstance, metrics: Metrics): void {
 }
 
 /** Where the gauges ask for their values; figures that need the services are absent before they are open. */
-export function watchState(metrics: Metrics, state: ServiceState): void {
+export function watchState(metrics: Metrics, state: ServiceState, queueLimit: number): void {
+  const isReady = (): boolean => state.stage.name === 'ready';
   metrics.watch({
-    ready: () => state.stage.name === 'ready',
-    domains: async () => {
-      if (state.stage.name !== 'ready') return [];
-      return (await state.services.recognition.stats()).domains;
+    ready: isReady,
+    queue: () => {
+      const { waiting, busy } = isReady() ? state.services.engines.load : { waiting: 0, busy: 0 };
+      return { waiting, running: busy, limit: queueLimit };
     },
+    pool: async () => (isReady() ? poolState(await state.services.gallery()) : null),
+    domains: async () => (isReady() ? domainStates(state.services) : []),
+    indexes: async () => (isReady() ? readIndexStates((await state.services.gallery()).database) : []),
   });
+}
+
+function poolState({ database }: Gallery): PoolState {
+  const { total, idle, waiting, limit } = database.load;
+  return { idle, busy: total - idle, waiting, limit };
+}
+
+async function ageOf(path: string | undefined): Promise<number | null> {
+  if (path === undefined) return null;
+  return stat(path).then(
+    ({ mtimeMs }) => (Date.now() - mtimeMs) / 1000,
+    () => null,
+  );
+}
+
+async function domainStates(services: Services): Promise<readonly DomainState[]> {
+  const { recognition } = services;
+  const [{ domains }, { datastores }, figures] = await Promise.all([
+    recognition.stats(),
+    recognition.status(),
+    services.gallery().then(({ database }) => readDomainFigures(database)),
+  ]);
+  return Promise.all(
+    domains.map(async ({ domain, mode, persons, faces }) => {
+      const age = await ageOf(datastores.get(domain)?.path);
+      const { shadowComparisons, shadowAgreement, lastMigration } = figures.get(domain) ?? {};
+      return {
+        domain,
+        mode,
+        persons,
+        faces,
+        ...(age === null ? {} : { datastoreAgeSeconds: age }),
+        ...(shadowComparisons ? { shadowComparisons } : {}),
+        ...(shadowAgreement == null ? {} : { shadowAgreement }),
+        ...(lastMigration == null ? {} : { lastMigration }),
+      };
+    }),
+  );
 }
 
 /** Recognition's events, for the log and the metrics. */
@@ -44,6 +91,8 @@ export function eventListener(logger: Logger, metrics: Metrics): (event: Recogni
         return logger.error(event, 'a changed datastore cannot be used, the old one goes on serving');
       case 'datastore-loaded':
         return logger.info(event, 'datastore loaded');
+      case 'searched':
+        return metrics.observeSearch(event.domain, event.mode, event.milliseconds / 1000);
       case 'shadow-dropped':
         metrics.countShadowDropped(event.domain);
         return logger.warn(event, 'shadow comparison dropped');

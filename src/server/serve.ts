@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.js';
 import { KithError } from '../errors.js';
+import { ApiKeys } from '../ops/keys.js';
 import { Metrics } from '../ops/metrics.js';
 import { PidFile, ProcessLock } from '../ops/process-lock.js';
 import { ServiceNotifier } from '../ops/service-notifier.js';
 import type { EnrolReport } from '../recognition/enrol.js';
 import { type App, createApp, openLogger } from './app.js';
+import { authorizeRequests } from './authorize.js';
 import { eventListener, instrument, watchState } from './instrument.js';
 import { assertMayListen, listen } from './listen.js';
 import { collectRoutes } from './openapi.js';
@@ -27,6 +29,9 @@ export interface ServeOptions {
   readonly signal: AbortSignal;
 }
 
+/** Where the service keeps whether it has keys, for when the database is away. */
+const keyMemory = (config: Config): string => join(config.data, 'keys-known');
+
 /** The service's HTTP side, complete and not listening. `address` is asked when a page is made. */
 export function buildApp(
   config: Config,
@@ -37,11 +42,16 @@ export function buildApp(
 ): App {
   const app = createApp(config, logger, (code) => metrics.countError(code));
   const routes = collectRoutes(app);
-  watchState(metrics, state);
+  watchState(metrics, state, config.queue);
   instrument(app, metrics);
   serviceRoutes(app, state, routes, { version: packageVersion(), address });
+  const keys = new ApiKeys(
+    { query: async (statement, options) => (await state.services.gallery()).database.query(statement, options) },
+    keyMemory(config),
+  );
   void app.register(
     async (api) => {
+      authorizeRequests(api, keys);
       photoRoutes(api, state);
       domainRoutes(api, state);
       personRoutes(api, state);
@@ -65,8 +75,18 @@ export async function serve(config: Config, options: ServeOptions): Promise<void
   await using _lock = await ProcessLock.acquire(join(config.data, 'service.lock'), `the data folder ${config.data}`);
   await using _pid = config.pidFile === null ? null : await PidFile.write(config.pidFile);
   using notifier = new ServiceNotifier((why) => logger.warn({ why }, 'systemd cannot be told'));
-  await using services = await openServices(config, { schema: 'migrate', onEvent: eventListener(logger, metrics) });
-  await assertMayListen(config, async () => false);
+  await using services = await openServices(config, {
+    schema: 'migrate',
+    maintain: true,
+    onEvent: eventListener(logger, metrics),
+    onStages: (space, { detect, embed }) => {
+      metrics.observeDetect(space, detect / 1000);
+      if (embed > 0) metrics.observeEmbed(space, embed / 1000);
+    },
+  });
+  await assertMayListen(config, async () =>
+    new ApiKeys((await services.gallery()).database, keyMemory(config)).anyKnown(),
+  );
   try {
     address = await listen(app, config);
     const sample = await prepare(config, state, services, options.signal);

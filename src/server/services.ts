@@ -5,6 +5,7 @@ import type { Gallery, SchemaStatus } from '../gallery/gallery.js';
 import type { RecognitionEvent } from '../recognition/options.js';
 import type { Recognition } from '../recognition/recognition.js';
 import { BUNDLED_SPACE, EngineSource } from './engine-source.js';
+import type { ObserveStages } from './observed-engine.js';
 
 /** The rooms put together by the configuration: what commands and routes work with. */
 export interface Services extends AsyncDisposable {
@@ -24,6 +25,9 @@ interface DatabaseOptions {
 
 export interface ServiceOptions extends DatabaseOptions {
   readonly onEvent?: (event: RecognitionEvent) => void;
+  readonly onStages?: ObserveStages;
+  /** Bring faces added to a cut-over domain to its datastore: the service does. */
+  readonly maintain?: boolean;
 }
 
 /** Where the configuration says the database is. Throws what a broken URL or secret throws. */
@@ -160,7 +164,7 @@ class ConfiguredServices implements Services {
 export async function openServices(config: Config, options: ServiceOptions = {}): Promise<Services> {
   const { openRecognition } = await import('../recognition/open.js');
   const gallery = new Once(() => openDatabaseOf(config, options));
-  const engines = new EngineSource(config);
+  const engines = new EngineSource(config, options.onStages);
   const recognition = openRecognition({
     gallery: () => gallery.get(),
     storage: config.storage,
@@ -177,6 +181,7 @@ export async function openServices(config: Config, options: ServiceOptions = {})
       latencyBudget: config.latencyBudget,
     },
     validate: (domain, opened, signal) => validateDomain(config, domain, opened, signal),
+    maintain: options.maintain ?? false,
     ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
   });
   return new ConfiguredServices(recognition, gallery, engines);

@@ -1,5 +1,6 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { DomainStats } from '../../gallery/domain.js';
+import { allowDomain, ofAllowedDomain } from '../authorize.js';
 import { DOMAIN_PATH, DOMAIN_QUERY, type Operation, PAGE, type Parameter } from '../operation.js';
 import type { Fields } from '../photo-request.js';
 import { pageRequest, requiredDomain, requiredText } from '../request-field.js';
@@ -46,26 +47,29 @@ const asDomain = ({ domain, mode, space, persons, faces }: DomainStats): Omit<Do
 
 const pathOf = (request: { params: unknown }): Fields => request.params as Fields;
 
+const domainOf = (request: FastifyRequest): string => allowDomain(request, requiredDomain(pathOf(request)));
+
 /** Domains, their modes and comparisons. */
 export function domainRoutes(app: FastifyInstance, state: ServiceState): void {
-  app.get('/domains', { config: { operation: DOMAINS } }, async ({ cancel: signal }) => {
-    const { domains } = await state.services.recognition.stats({ signal });
-    return { items: domains.map(asDomain), next: null };
+  app.get('/domains', { config: { operation: DOMAINS } }, async (request) => {
+    const { domains } = await state.services.recognition.stats({ signal: request.cancel });
+    return { items: ofAllowedDomain(request, domains).map(asDomain), next: null };
   });
   app.get('/domains/:domain', { config: { operation: DOMAIN } }, async (request) => {
-    const domain = requiredDomain(pathOf(request));
+    const domain = domainOf(request);
     const { domains } = await state.services.recognition.stats({ domain, signal: request.cancel });
     return domains.map(asDomain)[0];
   });
   app.get('/domains/:domain/mode', { config: { operation: MODE } }, async (request) =>
-    state.services.recognition.modes.of(requiredDomain(pathOf(request)), { signal: request.cancel }),
+    state.services.recognition.modes.of(domainOf(request), { signal: request.cancel }),
   );
   app.get('/domains/:domain/shadow', { config: { operation: SHADOW } }, async (request) =>
-    state.services.recognition.shadow.report(requiredDomain(pathOf(request)), { signal: request.cancel }),
+    state.services.recognition.shadow.report(domainOf(request), { signal: request.cancel }),
   );
-  app.get('/stats', { config: { operation: STATS } }, async ({ cancel: signal }) =>
-    state.services.recognition.stats({ signal }),
-  );
+  app.get('/stats', { config: { operation: STATS } }, async (request) => {
+    const { domains } = await state.services.recognition.stats({ signal: request.cancel });
+    return { domains: ofAllowedDomain(request, domains) };
+  });
 }
 
 /** Persons and their faces. */
@@ -73,16 +77,23 @@ export function personRoutes(app: FastifyInstance, state: ServiceState): void {
   app.get('/persons', { config: { operation: PERSONS } }, async (request) => {
     const fields = request.query as Fields;
     const gallery = await state.services.gallery();
-    return gallery.persons(requiredDomain(fields), pageRequest(fields), { signal: request.cancel });
+    const domain = allowDomain(request, requiredDomain(fields));
+    return gallery.persons(domain, pageRequest(fields), { signal: request.cancel });
   });
   app.get('/persons/:id', { config: { operation: PERSON_BY_ID } }, async (request) => {
     const gallery = await state.services.gallery();
-    return gallery.person(requiredText(pathOf(request), 'id', "the person's id"), { signal: request.cancel });
+    const person = await gallery.person(requiredText(pathOf(request), 'id', "the person's id"), {
+      signal: request.cancel,
+    });
+    allowDomain(request, person.domain);
+    return person;
   });
   app.get('/faces', { config: { operation: FACES } }, async (request) => {
     const fields = request.query as Fields;
     const gallery = await state.services.gallery();
     const person = requiredText(fields, 'person', "the person's id");
+    if (request.principal?.domain != null)
+      allowDomain(request, (await gallery.person(person, { signal: request.cancel })).domain);
     return gallery.faces(person, pageRequest(fields), { signal: request.cancel });
   });
 }

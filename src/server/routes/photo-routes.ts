@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { KithError } from '../../errors.js';
+import { allowDomain } from '../authorize.js';
 import { DOMAIN_QUERY, type Operation, SPACE, THRESHOLD, TOP_K } from '../operation.js';
 import { type Fields, readPhotos } from '../photo-request.js';
 import { requiredDomain, space, threshold, topK } from '../request-field.js';
@@ -65,7 +66,8 @@ export function photoRoutes(app: FastifyInstance, state: ServiceState): void {
   app.post('/recognize', { config: { operation: RECOGNIZE } }, async (request) => {
     const { recognition } = state.services;
     const { photos, fields } = await readPhotos(request, 1);
-    const call = { domain: requiredDomain(fields), threshold: threshold(fields), topK: topK(fields) };
+    const domain = allowDomain(request, requiredDomain(fields));
+    const call = { domain, threshold: threshold(fields), topK: topK(fields) };
     return recognition.identify(photos[0]!, { ...call, signal: request.cancel });
   });
   app.post('/verify', { config: { operation: VERIFY } }, async (request) => {
@@ -86,7 +88,8 @@ export function photoRoutes(app: FastifyInstance, state: ServiceState): void {
     const values = embeddingOf(request.body);
     const body = Array.isArray(request.body) ? {} : (request.body as Fields);
     const fields = { ...(request.query as Fields), ...body };
-    const call = { domain: requiredDomain(fields), threshold: threshold(fields), topK: topK(fields) };
+    const domain = allowDomain(request, requiredDomain(fields));
+    const call = { domain, threshold: threshold(fields), topK: topK(fields) };
     return recognition.search(values, { ...call, signal: request.cancel });
   });
 }
