@@ -54,9 +54,20 @@ export const ROW_FLAWS: Readonly<Record<RowFlaw, string>> = Object.freeze({
  */
 export function personOf(identity: string): string | null {
   const separator = identity.includes('/') ? '/' : '\\';
-  const parts = identity.split(separator).filter((part) => part !== '');
-  const folder = parts.at(-2);
-  return folder === undefined || folder === '.' || folder === '..' ? null : folder;
+  // Called for every row of every pass: no array of parts is made. Separators may be doubled.
+  const file = lastPart(identity, separator, identity.length);
+  const folder = file === null ? null : lastPart(identity, separator, file.start);
+  if (folder === null) return null;
+  const name = identity.slice(folder.start, folder.end);
+  return name === '.' || name === '..' ? null : name;
+}
+
+/** Where the last part of a path before `before` starts and ends; null when there is none. */
+function lastPart(path: string, separator: string, before: number): { start: number; end: number } | null {
+  let end = before;
+  while (end > 0 && path[end - 1] === separator) end--;
+  if (end === 0) return null;
+  return { start: path.lastIndexOf(separator, end - 1) + 1, end };
 }
 
 /** The first thing that keeps a row from being a face of `dimensions` numbers, or null. */

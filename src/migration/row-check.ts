@@ -1,6 +1,6 @@
 import { type DatastoreRow, isWholePhoto, personOf, ROW_FLAWS, rowFlaw } from '../datastore/row.js';
 import type { SkippedRow, SkipReason } from './report.js';
-import { KeyHash, SeenKeys } from './seen-keys.js';
+import { KeyHash, SeenKeys, sumVector, type VectorSums } from './seen-keys.js';
 
 /** A row that becomes a face. */
 export interface GoodRow {
@@ -24,11 +24,14 @@ export interface BadRow {
 /** `persons.name` is varchar(255); an indexed text must stay below a third of a page. */
 const PERSON_CHARACTERS = 255;
 const PATH_BYTES = 2000;
+/** Most paths hold none of these; of those that do, most hold them in pairs. */
+const MAY_NOT_BE_TEXT = /[\0\ud800-\udfff]/;
 const NOT_TEXT = /\0|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
 /** What keeps a path from being stored: characters that are no text to PostgreSQL, or too many of them. */
 export function whyNotStorable(identity: string, person: string): string | null {
-  if (NOT_TEXT.test(identity)) return 'the path holds a NUL or bytes that are not UTF-8';
+  if (MAY_NOT_BE_TEXT.test(identity) && NOT_TEXT.test(identity))
+    return 'the path holds a NUL or bytes that are not UTF-8';
   if (identity.length * 3 > PATH_BYTES && Buffer.byteLength(identity) > PATH_BYTES)
     return `the path is ${Buffer.byteLength(identity)} bytes long, at most ${PATH_BYTES} can be indexed`;
   if (person.length > PERSON_CHARACTERS)
@@ -41,19 +44,32 @@ export function whyNotStorable(identity: string, person: string): string | null 
  * Holds 32 bytes a row, not the rows.
  */
 export class RowCheck {
-  readonly persons = new Set<string>();
+  /** Folders of good rows. */
+  readonly #folders = new Map<string, string>();
   readonly skipped: SkippedRow[] = [];
   rows = 0;
   wholePhoto = 0;
   /** Rows per dimension, of the rows that have a vector. */
   readonly dimensions = new Map<number, number>();
-  readonly #expected: number;
+  #expected: number | null;
   readonly #images = new SeenKeys();
   readonly #faces = new SeenKeys();
   readonly #key = new KeyHash();
+  readonly #sums: VectorSums = { squares: 0, sum: 0, sums: 0 };
 
-  constructor(dimensions: number) {
+  /** Without a dimension, that of the first row with a vector is expected. */
+  constructor(dimensions: number | null) {
     this.#expected = dimensions;
+  }
+
+  /** What was expected; null when no row had a vector. */
+  get expected(): number | null {
+    return this.#expected;
+  }
+
+  /** Persons that the good rows make: folders whose names are the same letters are one. */
+  get persons(): ReadonlySet<string> {
+    return new Set(this.#folders.values());
   }
 
   get good(): number {
@@ -63,27 +79,44 @@ export class RowCheck {
   check(row: DatastoreRow): GoodRow | BadRow {
     this.rows++;
     const { identity, embedding } = row;
-    if (embedding !== null) this.dimensions.set(embedding.length, (this.dimensions.get(embedding.length) ?? 0) + 1);
-    const flaw = rowFlaw(row, this.#expected);
-    if (flaw !== null) return this.#skip(row, flaw, this.#flawInWords(row, flaw));
-    if (identity === null || embedding === null) throw new TypeError('a row without flaw has an image and a vector');
-    const person = personOf(identity) ?? '';
+    if (embedding !== null) {
+      this.#expected ??= embedding.length;
+      this.dimensions.set(embedding.length, (this.dimensions.get(embedding.length) ?? 0) + 1);
+    }
+    const person = identity === null ? null : personOf(identity);
+    if (identity === null || person === null || embedding === null || !this.#isSound(embedding))
+      return this.#skipFlawed(row);
     const unstorable = whyNotStorable(identity, person);
     if (unstorable !== null) return this.#skip(row, 'not-storable', unstorable);
-    return this.#number(row, identity, embedding, person.normalize('NFC'));
+    return this.#number(row, identity, embedding, person);
   }
 
-  #number(row: DatastoreRow, identity: string, embedding: Float32Array, person: string): GoodRow | BadRow {
+  /** Leaves the vector's sums for {@link #number}. */
+  #isSound(embedding: Float32Array): boolean {
+    if (embedding.length !== this.#expected) return false;
+    const { squares } = sumVector(embedding, this.#sums);
+    return squares > 0 && Number.isFinite(squares);
+  }
+
+  #number(row: DatastoreRow, identity: string, embedding: Float32Array, folder: string): GoodRow | BadRow {
     const image = this.#key.reset().text(identity).words();
-    this.#key.floats(embedding);
+    this.#key.number(this.#sums.sum).number(this.#sums.sums);
     const { box } = row;
     if (box !== null) this.#key.number(box.x).number(box.y).number(box.width).number(box.height);
     const earlier = this.#faces.first(this.#key.words(), row.row);
     if (earlier !== null) return this.#skip(row, 'duplicate', `the same image, vector and box as row ${earlier}`);
     const wholePhoto = isWholePhoto(row.box) !== false;
     if (wholePhoto) this.wholePhoto++;
-    this.persons.add(person);
+    const person = this.#personOf(folder);
     return { skipped: false, row, identity, embedding, person, faceNumber: this.#images.count(image), wholePhoto };
+  }
+
+  #personOf(folder: string): string {
+    const known = this.#folders.get(folder);
+    if (known !== undefined) return known;
+    const person = folder.normalize('NFC');
+    this.#folders.set(folder, person);
+    return person;
   }
 
   #skip(row: DatastoreRow, reason: SkipReason, detail: string): BadRow {
@@ -92,9 +125,13 @@ export class RowCheck {
     return { skipped: true, row, report };
   }
 
-  #flawInWords(row: DatastoreRow, flaw: keyof typeof ROW_FLAWS): string {
-    if (flaw !== 'dimension') return ROW_FLAWS[flaw];
-    return `the embedding has ${row.embedding?.length ?? 0} numbers, most rows have ${this.#expected}`;
+  #skipFlawed(row: DatastoreRow): BadRow {
+    const flaw = rowFlaw(row, this.#expected ?? 0);
+    if (flaw === null) throw new TypeError(`row ${row.row} was taken for a flawed one`);
+    const given = row.embedding?.length ?? 0;
+    const words =
+      flaw === 'dimension' ? `the embedding has ${given} numbers, most rows have ${this.#expected}` : ROW_FLAWS[flaw];
+    return this.#skip(row, flaw, words);
   }
 }
 

@@ -17,15 +17,17 @@ export function guessRows({ datastore }: DatastoreSource, dimensions: number): n
   return Math.max(1, Math.round(datastore.bytes / (vectors + ROW_BYTES)));
 }
 
+const modelDimension = ({ space }: DatastoreSource): number => dimensionsOfModel(space.model)?.[0] ?? 512;
+
 /** The rows of a source, checked, batch by batch. `check` is to be read when the last batch was taken. */
 export interface Feed {
   readonly check: RowCheck;
   batches(): AsyncGenerator<readonly (GoodRow | BadRow)[]>;
 }
 
-export function openFeed(source: DatastoreSource, dimensions: number, { meter, signal }: FeedOptions): Feed {
+export function openFeed(source: DatastoreSource, dimensions: number | null, { meter, signal }: FeedOptions): Feed {
   const check = new RowCheck(dimensions);
-  const guess = guessRows(source, dimensions);
+  const guess = guessRows(source, dimensions ?? modelDimension(source));
   return {
     check,
     async *batches() {
@@ -55,7 +57,7 @@ export async function expectedDimension(source: DatastoreSource, signal?: AbortS
       if (embedding !== null) counts.set(embedding.length, (counts.get(embedding.length) ?? 0) + 1);
     if (counts.size > 0) break;
   }
-  return commonDimension(counts) ?? dimensionsOfModel(source.space.model)?.[0] ?? 512;
+  return commonDimension(counts) ?? modelDimension(source);
 }
 
 /** Says when a datastore's vectors are not of a dimension that its model gives. */

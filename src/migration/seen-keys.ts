@@ -28,26 +28,19 @@ export class KeyHash {
   }
 
   text(value: string): this {
-    for (let i = 0; i < value.length; i++) this.number(value.charCodeAt(i));
-    return this.number(value.length);
-  }
-
-  /** The bits of float32 values. */
-  floats(values: Float32Array): this {
-    const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
-    let a = this.#a | 0;
-    let b = this.#b | 0;
-    let c = this.#c | 0;
-    for (let i = 0; i < bits.length; i++) {
-      const value = bits[i]!;
-      a = Math.imul(a ^ value, 0x01000193) ^ (a >>> 15);
-      b = Math.imul(b ^ value, 0x4c9e2d51) ^ (b >>> 13);
-      c = Math.imul(c ^ value, 0x1b873593) ^ (c >>> 16);
+    let a = this.#a;
+    let b = this.#b;
+    let c = this.#c;
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i);
+      a = Math.imul(a ^ code, 0x01000193) ^ (a >>> 15);
+      b = Math.imul(b ^ code, 0x4c9e2d51) ^ (b >>> 13);
+      c = Math.imul(c ^ code, 0x1b873593) ^ (c >>> 16);
     }
     this.#a = a;
     this.#b = b;
     this.#c = c;
-    return this;
+    return this.number(value.length);
   }
 
   words(): Key {
@@ -55,9 +48,35 @@ export class KeyHash {
   }
 }
 
+/** What one pass over a vector tells: both sums are needed of every row, and memory is read once. */
+export interface VectorSums {
+  /** Σ value²: not finite when a value is not, 0 when all are. */
+  squares: number;
+  /** A Fletcher sum of the values' bits, 64 bits in two. */
+  sum: number;
+  sums: number;
+}
+
+export function sumVector(values: Float32Array, into: VectorSums): VectorSums {
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  let squares = 0;
+  let sum = 0;
+  let sums = 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    squares += value * value;
+    sum = (sum + bits[i]!) | 0;
+    sums = (sums + sum) | 0;
+  }
+  into.squares = squares;
+  into.sum = sum;
+  into.sums = sums;
+  return into;
+}
+
 export class SeenKeys {
   /** Four words a slot: the hash, then a number that is not 0 (0 is an empty slot). */
-  #slots = new Uint32Array(4 * 1024);
+  #slots = new Uint32Array(4 * 8192);
   #size = 0;
 
   /** The number first kept under a key; null when this is the first, and then `value` (0 … 2³²−2) is kept. */

@@ -45,14 +45,13 @@ const STATES: Readonly<Record<MigrationMode, MigrationState>> = {
 /** Migrates, or only compares, one space of one datastore. */
 export async function migrateSource(context: SourceContext): Promise<SourceResult> {
   const began = performance.now();
-  const { source, signal } = context;
-  let dimensions = await expectedDimension(source, signal);
+  // Without a database nothing depends on the dimension before the rows are read.
+  let dimensions = context.gallery === null ? null : await expectedDimension(context.source, context.signal);
   for (;;) {
-    const attempt = await attemptWith(context, dimensions);
-    const { result, stored } = attempt;
+    const { result, stored } = await attemptWith(context, dimensions);
     if (!isWrongDimension(result)) {
       const seconds = (performance.now() - began) / 1000;
-      return { stored, report: reportOf(context, dimensions, result, seconds) };
+      return { stored, report: reportOf(context, result, seconds) };
     }
     dimensions = result.rightDimension;
   }
@@ -63,12 +62,13 @@ interface Attempt {
   readonly stored: StoredSpace | null;
 }
 
-async function attemptWith(context: SourceContext, dimensions: number): Promise<Attempt> {
+async function attemptWith(context: SourceContext, dimensions: number | null): Promise<Attempt> {
   const { gallery, source, mode, signal } = context;
-  const space = spaceFromName(source.space, dimensions);
-  const meter = new ProgressMeter({ domain: source.domain, space: spaceName(space) }, context.onProgress);
-  if (gallery === null) return { result: await checkOnly(context, meter, dimensions), stored: null };
+  const meter = new ProgressMeter({ domain: source.domain, space: spaceName(source.space) }, context.onProgress);
+  if (gallery === null || dimensions === null)
+    return { result: await checkOnly(context, meter, dimensions), stored: null };
   const run = { gallery, source, meter, signal };
+  const space = spaceFromName(source.space, dimensions);
   if (mode === 'migrate') {
     const stored = await tableToLoad(run, space);
     return { result: await runMigration(run, stored, dimensions), stored };
@@ -87,12 +87,12 @@ async function tableToLoad({ gallery, source, signal }: RunContext, space: Embed
 }
 
 /** A dry run without a database: every good row would be migrated. */
-async function checkOnly(context: SourceContext, meter: ProgressMeter, dimensions: number): Promise<RunResult> {
+async function checkOnly(context: SourceContext, meter: ProgressMeter, dimensions: number | null): Promise<RunResult> {
   const feed = openFeed(context.source, dimensions, { meter, signal: context.signal });
   for await (const _batch of feed.batches());
   const { check } = feed;
   const common = commonDimension(check.dimensions);
-  if (common !== null && common !== dimensions) return { check, rightDimension: common };
+  if (common !== null && common !== check.expected) return { check, rightDimension: common };
   return {
     check,
     migrated: check.good,
@@ -105,17 +105,21 @@ async function checkOnly(context: SourceContext, meter: ProgressMeter, dimension
 }
 
 /** A comparison with a database that has no table for the space: every good row is missing. */
-async function nothingStored(context: SourceContext, meter: ProgressMeter, dimensions: number): Promise<RunResult> {
+async function nothingStored(
+  context: SourceContext,
+  meter: ProgressMeter,
+  dimensions: number | null,
+): Promise<RunResult> {
   const result = await checkOnly(context, meter, dimensions);
   if (isWrongDimension(result)) return result;
   const validated = { ok: 0, missing: result.check.good, extra: 0, different: 0 };
   return { ...result, validated, warnings: ['the database has no embedding of this space'] };
 }
 
-function reportOf(context: SourceContext, dimensions: number, outcome: RunOutcome, seconds: number): MigrationReport {
+function reportOf(context: SourceContext, outcome: RunOutcome, seconds: number): MigrationReport {
   const { source, mode } = context;
   const { check } = outcome;
-  const warning = dimensionWarning(source, dimensions);
+  const warning = check.expected === null ? null : dimensionWarning(source, check.expected);
   return {
     ...summaryOf(check),
     domain: source.domain,
