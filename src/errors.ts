@@ -599,6 +599,12 @@ export const FAULTS = {
     status: 404,
     exit: 1,
   },
+  'migration-disturbed': {
+    message: 'while the domain {domain} was loaded, another program stored {rows} of its images for another domain',
+    hint: 'nothing was changed: run it again',
+    status: 409,
+    exit: 1,
+  },
   'export-no-space': {
     message: 'the domain {domain} has no embeddings of the space {space}',
     hint: "kith stats names the spaces; without --space the domain's own is exported",

@@ -160,13 +160,20 @@ async function inTransaction(context: RunContext, end: 'commit' | 'roll back', w
   }
 }
 
+/**
+ * Room for hash joins of 23,661 vectors in memory, and no just-in-time compilation: its cost is in the order of what
+ * each of these statements takes.
+ */
+const SETTINGS = `set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0;
+  set local work_mem = '64MB'; set local jit = off`;
+
 /** One migration of a domain at a time; no limit of time; a client that was killed is noticed while a statement runs. */
 async function prepare({ source, meter, signal }: RunContext, transaction: Queryable): Promise<void> {
+  await transaction.query({ text: SETTINGS });
   await transaction.query({
     text: `
-      select set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true),
-             (select set_config(name, '5s', true) from pg_settings
-              where name = 'client_connection_check_interval' and version() like '%linux%' and $1::boolean)`,
+      select set_config(name, '5s', true) from pg_settings
+      where name = 'client_connection_check_interval' and version() like '%linux%' and $1::boolean`,
     values: [transaction.kind === 'postgres'],
   });
   for (let told = false; ; told = true) {

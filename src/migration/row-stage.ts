@@ -35,14 +35,13 @@ const TABLE = 'kith_stage';
 
 export async function createStage(transaction: Queryable): Promise<void> {
   const columns = COLUMNS.map(([name, type]) => `${name} ${type}`).join(', ');
-  await transaction.query({ text: `create temporary table ${TABLE} (${columns}) on commit drop` });
+  // Vectors of up to a page stay in the row: each is read three times, and three times fetched from TOAST otherwise.
+  await transaction.query({
+    text: `create temporary table ${TABLE} (${columns}) with (toast_tuple_target = 8160) on commit drop`,
+  });
   await transaction.query({
     text: 'create temporary table kith_match (row_number integer not null, face_id bigint not null, same boolean not null) on commit drop',
   });
-}
-
-export async function emptyStage(transaction: Queryable): Promise<void> {
-  await transaction.query({ text: `truncate ${TABLE}, kith_match` });
 }
 
 /** Copies a feed into the stage, in binary. */
@@ -50,7 +49,10 @@ export async function fillStage(transaction: Queryable, feed: Feed, signal?: Abo
   const target = { table: TABLE, columns: COLUMNS.map(([name]) => name) };
   const types = COLUMNS.map(([, , type]) => type);
   await transaction.copyIn(target, encodeCopy(types, stageRows(feed)), signal ? { signal } : {});
-  await transaction.query({ text: `analyze ${TABLE} (row_number, image_path, image_tail, person, reason)` });
+  await transaction.query({
+    text: `set local default_statistics_target = 10; analyze ${TABLE} (row_number, image_path, image_tail, person, reason);
+      set local default_statistics_target = default`,
+  });
 }
 
 async function* stageRows(feed: Feed): AsyncGenerator<readonly (readonly CopyValue[])[]> {
