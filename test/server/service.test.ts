@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { kith, startKith } from '../support/kith.js';
+import { kith, ROOT, startKith } from '../support/kith.js';
 import { photo, photoPath, pngBomb } from '../support/photos.js';
 
 const shell = promisify(execFile);
@@ -58,6 +58,10 @@ describe('kith serve', () => {
     const pasted = await shell('sh', ['-c', line]);
     expect(JSON.parse(pasted.stdout).faces).toHaveLength(3);
     expect(pasted.stdout).toContain('"person"');
+
+    const example = ['examples/recognize.mjs', photoPath('sample3.jpg'), 'sample', service.address];
+    const named = await shell(process.execPath, example, { cwd: ROOT });
+    expect(named.stdout.trim().split('\n').sort()).toEqual(['known Ana', 'known Breda', 'known Cvetka']);
 
     const stats = await kith(['stats', '--json'], { env });
     expect(JSON.parse(stats.stdout)).toMatchObject({ domains: [{ domain: 'sample', persons: 12, faces: 12 }] });

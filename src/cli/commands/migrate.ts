@@ -80,6 +80,10 @@ function* describeReport(report: MigrationReport): Generator<string> {
   if (report.space !== null) yield `space ${report.space}`;
   for (const warning of report.warnings) yield `warning: ${warning}`;
   if (report.state === 'empty' || report.state === 'no-datastore') return;
+  if (report.skipped.length > 0) yield 'skipped rows:';
+  for (const { row, identity, detail } of report.skipped.slice(0, SHOWN))
+    yield `  ${row}  ${identity ?? 'without a path'}: ${detail}`;
+  if (report.skipped.length > SHOWN) yield `  … and ${report.skipped.length - SHOWN} more (--json names all)`;
   yield* tableLines(
     ['rows', 'migrated', 'unchanged', 'skipped', 'persons', 'faces/person', 'seconds'],
     [
@@ -94,10 +98,6 @@ function* describeReport(report: MigrationReport): Generator<string> {
       ],
     ],
   );
-  if (report.skipped.length > 0) yield 'skipped rows:';
-  for (const { row, identity, detail } of report.skipped.slice(0, SHOWN))
-    yield `  ${row}  ${identity ?? 'without a path'}: ${detail}`;
-  if (report.skipped.length > SHOWN) yield `  … and ${report.skipped.length - SHOWN} more (--json names all)`;
   yield* describeValidation(report);
 }
 
