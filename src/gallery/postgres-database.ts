@@ -66,6 +66,8 @@ export class PostgresDatabase implements Database {
     });
     // An idle connection that breaks is dropped by the pool; the next statement makes a new one.
     this.#pool.on('error', () => undefined);
+    // One in use has only this listener: its statement fails, and without the listener the process would end.
+    this.#pool.on('connect', (client) => client.on('error', () => undefined));
   }
 
   async query<Row extends object = Record<string, unknown>>(

@@ -7,12 +7,16 @@ import type { DomainState } from './domain-state.js';
 
 /** Searches that a watch must have seen before its rates count. */
 const ENOUGH = 20;
+/** Failures one after the other that need no further ones to count: the database is gone. */
+const OUTAGE = 5;
 /** Longest that a watched search waits for the gallery before it counts as failed, milliseconds. */
 const PATIENCE = 2000;
 
 interface Tally {
   searches: number;
   errors: number;
+  /** Errors since the last search that did not fail. */
+  inARow: number;
   empties: number;
   /** The rollback was asked for. */
   over: boolean;
@@ -55,10 +59,12 @@ export class CutoverWatch {
     const signal = query.signal === undefined ? patience : AbortSignal.any([query.signal, patience]);
     try {
       const answer = await inGallery({ ...query, signal });
+      tally.inARow = 0;
       return answer.length > 0 ? answer : await this.#emptied(state, probe, query, tally);
     } catch (error) {
       query.signal?.throwIfAborted();
       tally.errors++;
+      tally.inARow++;
       const [answer] = await Promise.all([
         this.#datastores.search(state, probe, query).catch(() => Promise.reject(error)),
         this.#judge(state, tally),
@@ -83,14 +89,14 @@ export class CutoverWatch {
 
   #tally({ cutover }: DomainState): Tally {
     const id = cutover?.id ?? '';
-    const tally = this.#tallies.get(id) ?? { searches: 0, errors: 0, empties: 0, over: false };
+    const tally = this.#tallies.get(id) ?? { searches: 0, errors: 0, inARow: 0, empties: 0, over: false };
     this.#tallies.set(id, tally);
     return tally;
   }
 
   async #judge(state: DomainState, tally: Tally): Promise<void> {
     const { cutover } = state;
-    if (cutover === null || tally.over || tally.searches < ENOUGH) return;
+    if (cutover === null || tally.over || (tally.searches < ENOUGH && tally.inARow < OUTAGE)) return;
     const why = judgement(tally, cutover);
     if (why === null) return;
     tally.over = true;
