@@ -12,6 +12,8 @@ import { recogniseRow } from './row-layout.js';
 
 const BATCH_ROWS = 256;
 const BATCH_BYTES = 1 << 20;
+/** Numbers in a batch's vectors: a few bytes of a file can refer to many. */
+const BATCH_NUMBERS = 1 << 21;
 
 /** What to read and whom to tell. */
 export interface Reading {
@@ -28,6 +30,7 @@ export interface Reading {
 /** Collects recognised rows into the batch at hand. */
 class RowCollector implements RowSink {
   rows: DatastoreRow[] = [];
+  #numbers = 0;
   readonly #reading: Reading;
   /** Rows that an earlier pass gave out already. */
   readonly #skip: number;
@@ -42,14 +45,22 @@ class RowCollector implements RowSink {
     const recognised = recogniseRow(value, this.#reading.part);
     if (recognised === null) return false;
     if (this.#next === 0) this.#reading.onLayout?.(recognised.layout);
-    if (this.#next >= this.#skip) this.rows.push({ row: this.#next, ...recognised.content });
+    if (this.#next >= this.#skip) {
+      this.rows.push({ row: this.#next, ...recognised.content });
+      this.#numbers += recognised.content.embedding?.length ?? 0;
+    }
     this.#next++;
     return true;
+  }
+
+  get isFull(): boolean {
+    return this.rows.length >= BATCH_ROWS || this.#numbers >= BATCH_NUMBERS;
   }
 
   take(): readonly DatastoreRow[] {
     const taken = this.rows;
     this.rows = [];
+    this.#numbers = 0;
     return taken;
   }
 }
@@ -86,7 +97,7 @@ async function* readPass(
     await input.refill(reading.signal);
     while (input.ready && !machine.stopped) {
       const from = input.offset;
-      run(machine, () => collector.rows.length >= BATCH_ROWS || input.offset - from >= BATCH_BYTES);
+      run(machine, () => collector.isFull || input.offset - from >= BATCH_BYTES);
       if (collector.rows.length > 0) yield collector.take();
     }
   }

@@ -1,10 +1,13 @@
 import { type PickleInput, ROW_BYTES_LIMIT } from './pickle-input.js';
 import { PickleMemory } from './pickle-memory.js';
 import { PickleStack } from './pickle-stack.js';
-import { kindOf, PyDict, PyList, seal, type Value } from './pickle-value.js';
+import { kindOf, PyDict, PyList, seal, sizeOf, type Value } from './pickle-value.js';
 
 /** The most instructions between two rows: a vector of 65,536 numbers written one by one takes 131,072. */
 const ROW_STEPS_LIMIT = 1_000_000;
+
+/** The most bytes of copies (arrays decoded, bytes read again) between two rows: a few bytes of a file can ask for many. */
+const ROW_COPIES_LIMIT = 4 * ROW_BYTES_LIMIT;
 
 /** Where completed rows go. */
 export interface RowSink {
@@ -28,6 +31,7 @@ export class PickleMachine {
   #given = 0;
   #steps = 0;
   #rowOffset = 0;
+  #copied = 0;
 
   /** `shared`: ids of rows and vectors to keep, in a second pass. */
   constructor(input: PickleInput, sink: RowSink, shared: ReadonlySet<number> | null) {
@@ -41,6 +45,12 @@ export class PickleMachine {
   stepped(): void {
     if (++this.#steps > ROW_STEPS_LIMIT || this.input.at - this.#rowOffset > ROW_BYTES_LIMIT)
       throw this.input.notDeepface('there is no row where one is due');
+  }
+
+  /** Counts a value that was made of others rather than read, or read again. */
+  copied(value: Value): void {
+    this.#copied += sizeOf(value);
+    if (this.#copied > ROW_COPIES_LIMIT) throw this.input.notDeepface('a row copies more than any row holds');
   }
 
   /**
@@ -132,6 +142,7 @@ export class PickleMachine {
     this.memory.rowEnded(this.#steps);
     this.#steps = 0;
     this.#rowOffset = this.input.at;
+    this.#copied = 0;
     return true;
   }
 

@@ -9,7 +9,7 @@ const CACHE_BYTES = 1 << 22;
 /** Longest text or bytes object that is kept when its place is not known. */
 const SMALL = 16;
 /** Megabytes of rows and vectors that a second pass keeps because they are referred to. */
-const SHARED_LIMIT_MB = 128;
+export const SHARED_LIMIT_MB = 128;
 
 /** Thrown inside the room when a dropped object is referred to: the reader starts again and keeps such objects. */
 export class DroppedObject extends Error {}

@@ -5,7 +5,7 @@ import type { PickleMachine } from './pickle-machine.js';
 import { Op } from './pickle-opcodes.js';
 import { PickleStack } from './pickle-stack.js';
 import { decodeLong, Encoding, parseFloatLine, parseIntLine } from './pickle-text.js';
-import { kindOf, PyDict, PyGlobal, PyList, PyTuple, seal, type Value } from './pickle-value.js';
+import { kindOf, PyBytes, PyDict, PyGlobal, PyList, PyTuple, seal, type Value } from './pickle-value.js';
 
 type Operation = (machine: PickleMachine, input: PickleInput) => void;
 
@@ -46,6 +46,7 @@ function idIn(input: PickleInput): number {
 
 function push(machine: PickleMachine, id: number): void {
   const value = machine.memory.get(id);
+  if (value instanceof PyBytes) machine.copied(value);
   if (typeof value === 'object' && value !== null) machine.pushContainer(value);
   else machine.stack.push(value);
 }
@@ -86,6 +87,7 @@ function call(machine: PickleMachine, callable: Value, args: readonly Value[]): 
   if (!(callable instanceof PyGlobal)) throw machine.input.notPickle(`it calls ${kindOf(callable)}`);
   const made = callGlobal(callable, args);
   if (made === undefined) throw machine.input.notDeepface(`${callable.name} is called in a way that it never is`);
+  machine.copied(made);
   machine.pushContainer(made);
 }
 
@@ -119,6 +121,7 @@ const build: Operation = (machine, input) => {
   const state = machine.stack.pop();
   const object = machine.stack.top();
   if (!setState(object, state)) throw input.notDeepface(`${kindOf(object)} is given ${kindOf(state)} as its state`);
+  machine.copied(object);
 };
 
 const frame: Operation = (_machine, input) => {

@@ -1,8 +1,9 @@
 import { KithError } from '../errors.js';
 import type { PickleInput } from './pickle-input.js';
+import { SHARED_LIMIT_MB } from './pickle-memory.js';
 import { Op } from './pickle-opcodes.js';
 
-/** Distinct ids that a survey holds at most. */
+/** Distinct ids that a survey holds at most: keeping what they stand for would take more than the limit. */
 const MOST_REFERENCES = 1_000_000;
 
 /** The memo ids that a pickle refers to anywhere, found without building anything. */
@@ -15,7 +16,7 @@ export async function findReferences(input: PickleInput, signal?: AbortSignal): 
       const id = referenceOf(input, op);
       if (id !== null) ids.add(id);
       if (ids.size > MOST_REFERENCES)
-        throw new KithError('datastore-shared-objects', { path: input.path, limit: MOST_REFERENCES });
+        throw new KithError('datastore-shared-objects', { path: input.path, limit: SHARED_LIMIT_MB });
     }
   }
   return ids;

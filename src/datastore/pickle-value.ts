@@ -106,6 +106,14 @@ export function seal(value: Value): void {
   if (value instanceof PyList || value instanceof PyDict) value.sealed = true;
 }
 
+/** Bytes that a value's own storage takes, roughly; what it refers to is not counted. */
+export function sizeOf(value: Value): number {
+  if (value instanceof PyBytes) return value.data.byteLength;
+  if (value instanceof PyArray) return value.values?.byteLength ?? 0;
+  if (value instanceof PyList || value instanceof PyTuple) return 8 * value.items.length;
+  return 0;
+}
+
 /** What a value is, in Python's words, for messages. */
 export function kindOf(value: Value | undefined): string {
   switch (typeof value) {

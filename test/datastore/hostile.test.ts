@@ -204,59 +204,44 @@ describe('sizes that are not there', () => {
   });
 });
 
-describe('rows that share objects', () => {
-  const shared = (count: number): Buffer => {
-    const first = bytes(']\x94(', text('d/P/0.jpg'), '\x94', vector(Array.from({ length: 20 }, (_, i) => i)), 'e');
-    const others = Array.from({ length: count }, (_, i) => bytes(']\x94(', text(`d/P/${i}.jpg`), '\x94h\x03e'));
-    return datastore(first, ...others);
-  };
-
-  it('are read right, in further passes', async () => {
-    const rows = await allRows(folder.write(shared(1000)));
-    expect(rows).toHaveLength(1001);
-    expect(rows.map(({ row: number }) => number)).toEqual(Array.from({ length: 1001 }, (_, i) => i));
-    for (const { embedding } of rows) expect(Array.from(embedding!)).toEqual(Array.from({ length: 20 }, (_, i) => i));
-    expect(rows.at(-1)!.identity).toBe('d/P/999.jpg');
-  });
-
-  it('may be whole rows', async () => {
-    const rows = await allRows(folder.write(datastore(row('d/P/1.jpg'), row('d/P/2.jpg'), bytes('h\x01h\x04h\x01'))));
-    expect(rows.map(({ identity }) => identity)).toEqual([
-      'd/P/1.jpg',
-      'd/P/2.jpg',
-      'd/P/1.jpg',
-      'd/P/2.jpg',
-      'd/P/1.jpg',
-    ]);
-  });
-
-  it('are refused when keeping them would take too much memory', async () => {
-    const steps = bytes('(', Buffer.alloc(400_000, 'N'), '1');
-    const heavy = (i: number): Buffer => bytes(']\x94(', text(`d/P/${i}.jpg`), steps, vector([1]), 'e');
-    const rows = Array.from({ length: 8 }, (_, i) => heavy(i));
-    const references = Array.from({ length: 8 }, (_, i) => bytes('h', 1 + i * 2));
-    expect(await codeOf(datastore(...rows, ...references))).toBe('datastore-shared-objects');
-  });
-});
-
-describe('a file that changes under the reader', () => {
-  it('is a fault, not a mixture', async () => {
-    const many = datastore(
-      ...Array.from({ length: 3000 }, (_, i) =>
-        row(
-          `d/P/${i}.jpg`,
-          Array.from({ length: 99 }, () => i),
-        ),
-      ),
+describe('few bytes that ask for much', () => {
+  const resident = (): number => process.memoryUsage().rss;
+  const array = (data: Uint8Array): Buffer =>
+    bytes(
+      'cnumpy.core.numeric\n_frombuffer\n(',
+      data,
+      'cnumpy\ndtype\n(Vf4\nI00\nI01\ntRJ',
+      u32(1 << 20),
+      0x85,
+      'VC\ntR',
     );
-    const path = folder.write(many, 'changing.pkl');
-    const opened = await openDatastore(path);
-    const iterator = opened.rows()[Symbol.asyncIterator]();
-    await iterator.next();
-    folder.write(datastore(row('d/Q/1.jpg')), 'changing.pkl');
-    const rest = async (): Promise<void> => {
-      while (!(await iterator.next()).done);
-    };
-    await expect(rest()).rejects.toMatchObject({ code: 'datastore-changed' });
+  const data = bytes('B', u32(4 << 20), Buffer.alloc(4 << 20, 1));
+
+  it.each([
+    [
+      'copies of a list',
+      bytes(
+        '](',
+        floats(Array.from({ length: 100_000 }, () => 1)),
+        't\x94',
+        bytes('cbuiltins\nlist\nh\x00\x85R').toString('latin1').repeat(200),
+      ),
+    ],
+    [
+      'encodings of a text',
+      bytes(
+        '](X',
+        u32(2 << 20),
+        Buffer.alloc(2 << 20, 'x'),
+        '\x94',
+        'c_codecs\nencode\nh\x00Vlatin1\n\x86R'.repeat(200),
+      ),
+    ],
+    ['arrays of the same bytes', bytes('](', data, '\x94', ...Array.from({ length: 60 }, () => array(bytes('h\x00'))))],
+    ['the same bytes again', bytes('](', data, '\x94', 'h\x00'.repeat(2000))],
+  ])('%s', async (_, content) => {
+    const before = resident();
+    expect(await codeOf(bytes(0x80, 4, content, '.'))).toBe('datastore-not-deepface');
+    expect(resident() - before).toBeLessThan(500e6);
   });
 });
