@@ -75,11 +75,24 @@ export async function pendingIndexes(database: Queryable): Promise<readonly Pend
   return rows;
 }
 
-/** Builds every index that waits; for the start of a service after a migration that was killed. Answers how many. */
+/**
+ * Builds every index that a killed migration left to be built; for the start of a service. A migration that runs at
+ * this moment builds its own: then nothing is done. Answers how many were built.
+ */
 export async function buildPendingIndexes(database: Database, signal?: AbortSignal): Promise<number> {
   const pending = await pendingIndexes(database);
+  if (pending.length === 0 || (await isMigrating(database))) return 0;
   for (const index of pending) await buildPendingIndex(database, index, null, signal);
   return pending.length;
+}
+
+async function isMigrating(database: Queryable): Promise<boolean> {
+  const { rows } = await database.query<{ running: boolean }>({
+    text: `
+      select exists (select from pg_locks where locktype = 'advisory' and classid::bigint = hashtext('kith migrate')::bigint & 4294967295
+                     and database = (select oid from pg_database where datname = current_database())) as running`,
+  });
+  return rows[0]?.running === true;
 }
 
 /** Builds those over tables that are still empty. */

@@ -30,26 +30,3 @@ function withoutPaths(report: MigrationReport): object {
   const { findings, skipped, ...rest } = report;
   return { ...rest, skipped: reasons };
 }
-
-/** The last migration of a domain and space. */
-export interface LastMigration {
-  readonly domain: string;
-  readonly space: string;
-  readonly finishedAt: Date;
-  readonly rows: number;
-  readonly migrated: number;
-  readonly unchanged: number;
-  readonly skipped: number;
-  readonly seconds: number;
-}
-
-/** The last migration of every domain and space, newest first. */
-export async function lastMigrations(database: Queryable): Promise<readonly LastMigration[]> {
-  const { rows } = await database.query<Omit<LastMigration, 'finishedAt'> & { finished_at: Date }>({
-    text: `
-      select domain, report ->> 'space' as space, finished_at, rows, migrated, unchanged, skipped, seconds
-      from kith_migrations order by finished_at desc`,
-    repeatable: true,
-  });
-  return rows.map(({ finished_at: finishedAt, ...rest }) => ({ ...rest, finishedAt }));
-}

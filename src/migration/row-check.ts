@@ -1,4 +1,4 @@
-import { type DatastoreRow, isWholePhoto, personOf, ROW_FLAWS, rowFlaw } from '../datastore/row.js';
+import { type DatastoreRow, personOf, ROW_FLAWS, rowFlaw } from '../datastore/row.js';
 import type { SkippedRow, SkipReason } from './report.js';
 import { KeyHash, SeenKeys, sumVector, type VectorSums } from './seen-keys.js';
 
@@ -76,7 +76,8 @@ export class RowCheck {
     return this.rows - this.skipped.length;
   }
 
-  check(row: DatastoreRow): GoodRow | BadRow {
+  /** `wholePhoto`: its box is the whole photo. */
+  check(row: DatastoreRow, wholePhoto = false): GoodRow | BadRow {
     this.rows++;
     const { identity, embedding } = row;
     if (embedding !== null) {
@@ -88,7 +89,7 @@ export class RowCheck {
       return this.#skipFlawed(row);
     const unstorable = whyNotStorable(identity, person);
     if (unstorable !== null) return this.#skip(row, 'not-storable', unstorable);
-    return this.#number(row, identity, embedding, person);
+    return this.#number({ row, identity, embedding, wholePhoto }, person);
   }
 
   /** Leaves the vector's sums for {@link #number}. */
@@ -98,17 +99,16 @@ export class RowCheck {
     return squares > 0 && Number.isFinite(squares);
   }
 
-  #number(row: DatastoreRow, identity: string, embedding: Float32Array, folder: string): GoodRow | BadRow {
+  #number(good: Pick<GoodRow, 'row' | 'identity' | 'embedding' | 'wholePhoto'>, folder: string): GoodRow | BadRow {
+    const { row, identity, wholePhoto } = good;
     const image = this.#key.reset().text(identity).words();
     this.#key.number(this.#sums.sum).number(this.#sums.sums);
     const { box } = row;
     if (box !== null) this.#key.number(box.x).number(box.y).number(box.width).number(box.height);
     const earlier = this.#faces.first(this.#key.words(), row.row);
     if (earlier !== null) return this.#skip(row, 'duplicate', `the same image, vector and box as row ${earlier}`);
-    const wholePhoto = isWholePhoto(row.box) !== false;
     if (wholePhoto) this.wholePhoto++;
-    const person = this.#personOf(folder);
-    return { skipped: false, row, identity, embedding, person, faceNumber: this.#images.count(image), wholePhoto };
+    return { ...good, skipped: false, person: this.#personOf(folder), faceNumber: this.#images.count(image) };
   }
 
   #personOf(folder: string): string {

@@ -1,7 +1,9 @@
+import { type DatastoreRow, isWholePhoto } from '../datastore/row.js';
 import { dimensionsOfModel } from '../embedding/model-dimensions.js';
 import type { DatastoreSource } from './datastore-source.js';
 import type { ProgressMeter } from './progress.js';
 import { type BadRow, commonDimension, type GoodRow, RowCheck } from './row-check.js';
+import { embedsWholePhoto } from './whole-photo.js';
 
 export interface FeedOptions {
   readonly meter: ProgressMeter;
@@ -37,13 +39,25 @@ export function openFeed(source: DatastoreSource, dimensions: number | null, { m
         ...(signal === undefined ? {} : { signal }),
       })) {
         signal?.throwIfAborted();
-        yield rows.map((row) => check.check(row));
+        yield await checkBatch(rows, check, source);
         meter.advance(check.rows, Math.max(guess, check.rows));
       }
       meter.advance(check.rows, check.rows);
       meter.end();
     },
   };
+}
+
+/** Only a row whose box may be the whole photo has to be waited for. */
+async function checkBatch(
+  rows: readonly DatastoreRow[],
+  check: RowCheck,
+  source: DatastoreSource,
+): Promise<(GoodRow | BadRow)[]> {
+  const checked: (GoodRow | BadRow)[] = [];
+  for (const row of rows)
+    checked.push(check.check(row, isWholePhoto(row.box) === null && (await embedsWholePhoto(row, source))));
+  return checked;
 }
 
 /**

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.js';
 import { KithError } from '../errors.js';
+import { buildPendingIndexes } from '../migration/index-pending.js';
 import { ApiKeys } from '../ops/keys.js';
 import { Metrics } from '../ops/metrics.js';
 import { PidFile, ProcessLock } from '../ops/process-lock.js';
@@ -91,6 +92,9 @@ export async function serve(config: Config, options: ServeOptions): Promise<void
     address = await listen(app, config);
     const sample = await prepare(config, state, services, options.signal);
     state.ready(services);
+    void finishMigration(services, options.signal).catch((error: unknown) =>
+      logger.warn({ err: error }, 'an index waits to be built'),
+    );
     for (const line of await greet(config, services, address, sample)) options.say(line);
     await notifier.ready(`listening on ${address}`);
     notifier.watch(() => true);
@@ -121,6 +125,12 @@ async function prepare(
   if (!reached) return null;
   state.starting('enrolling the sample gallery');
   return ensureSampleGallery(config, services, signal);
+}
+
+/** A migration that was killed may have left an index to be built; searches are exact until it is. */
+async function finishMigration(services: Services, signal: AbortSignal): Promise<void> {
+  const { database } = await services.gallery();
+  await buildPendingIndexes(database, signal);
 }
 
 /** Whether the database answers. Domains with a datastore are served without it, and every request tries it again. */
