@@ -155,7 +155,6 @@ const requests = {
     'threshold',
     'topK',
   ]),
-  ModeRequest: object({ mode, why: { ...text, description: 'recorded with the change' } }),
 } satisfies Record<string, Schema>;
 
 export const SCHEMAS = { ...answers, ...galleryAnswers, ...serviceAnswers, ...requests };
