@@ -1,6 +1,6 @@
 import type { Queryable } from '../gallery/database.js';
 import { identifier } from '../gallery/sql-values.js';
-import { tailOfPath } from './row-stage.js';
+import { tailOfPath } from './image-tail.js';
 
 /**
  * Finds, for each good row of the stage, the face of the gallery that it is. One face for a row, one row for a face.

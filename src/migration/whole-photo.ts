@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type DatastoreRow, isWholePhoto } from '../datastore/row.js';
 import type { DatastoreSource } from './datastore-source.js';
-import { imageTail } from './row-stage.js';
+import { imageTail } from './image-tail.js';
 
 /**
  * Whether DeepFace found no face in a row's image and embedded all of it. The box tells when it does not start at the
