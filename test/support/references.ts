@@ -45,12 +45,18 @@ export interface Reference {
   }[];
   readonly faces: readonly ReferenceFace[];
   readonly results: readonly ReferenceResult[];
+  /** Of the first faces. */
   readonly legacyFind: readonly string[];
   readonly variants: readonly {
     readonly options: Readonly<Record<string, string | number>>;
     readonly first: ReferenceResult;
   }[];
-  readonly unaligned: { readonly scoreShifts: readonly number[]; readonly results: readonly ReferenceResult[] };
+  readonly unaligned: {
+    readonly scoreShifts: readonly number[];
+    /** How many were found; `results` holds the first of them. */
+    readonly faces: number;
+    readonly results: readonly ReferenceResult[];
+  };
 }
 
 export interface References {

@@ -13,10 +13,13 @@ import { normalizeFace } from './face-normalize.js';
 // Faces per run: memory stays at the largest batch seen, and more at once gains nothing on a processor.
 const BATCH = 4;
 
+/** What is used of a session. */
+export type NetworkSession = Pick<InferenceSession, 'run' | 'release'>;
+
 export interface DeepFaceSessions {
-  readonly recognition: InferenceSession;
+  readonly recognition: NetworkSession;
   /** `null` where no detector is needed. */
-  readonly detector: InferenceSession | null;
+  readonly detector: NetworkSession | null;
 }
 
 /**

@@ -25,8 +25,10 @@ export interface FaceFinding {
   find(photo: Pixels, clock: StageClock): Promise<FoundFace[]>;
 }
 
+type Runnable = Pick<InferenceSession, 'run'>;
+
 /** Runs RetinaFace on an input; coarsest stride first. */
-export async function runRetinaFace(session: InferenceSession, input: RetinaFaceInput): Promise<RetinaFaceMap[]> {
+export async function runRetinaFace(session: Runnable, input: RetinaFaceInput): Promise<RetinaFaceMap[]> {
   const image = new Tensor('float32', input.data, [1, 3, input.height, input.width]);
   const outputs = await session.run({ image });
   return RETINAFACE_STRIDES.map((stride) => {
@@ -37,11 +39,11 @@ export async function runRetinaFace(session: InferenceSession, input: RetinaFace
 
 /** DeepFace's `detector_backend="retinaface"`. */
 export class RetinaFaceFinding implements FaceFinding {
-  readonly #session: InferenceSession;
+  readonly #session: Runnable;
   readonly #scale: DetectionScale;
   readonly #recipe: Pick<DeepFaceRecipe, 'aligned' | 'expand'>;
 
-  constructor(session: InferenceSession, scale: DetectionScale, recipe: Pick<DeepFaceRecipe, 'aligned' | 'expand'>) {
+  constructor(session: Runnable, scale: DetectionScale, recipe: Pick<DeepFaceRecipe, 'aligned' | 'expand'>) {
     this.#session = session;
     this.#scale = scale;
     this.#recipe = recipe;

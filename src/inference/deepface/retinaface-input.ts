@@ -47,8 +47,9 @@ const COEFFICIENT = 2048;
 export function retinaFaceInput(photo: Pixels, border: Border, limits: DetectionScale): RetinaFaceInput {
   const full = { width: photo.width + 2 * border.x, height: photo.height + 2 * border.y };
   const scale = detectionFactor(full.width, full.height, limits);
-  const width = roundHalfEven(full.width * scale);
-  const height = roundHalfEven(full.height * scale);
+  // A photo a thousand times as wide as high would have no line left; DeepFace fails on it, here it keeps one.
+  const width = Math.max(1, roundHalfEven(full.width * scale));
+  const height = Math.max(1, roundHalfEven(full.height * scale));
   const data = new Float32Array(3 * width * height);
   const step = 1 / scale;
   const columns = linearTaps(full.width, width, step);
