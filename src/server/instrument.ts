@@ -6,9 +6,11 @@ import { readDomainFigures, readIndexStates } from '../ops/gallery-figures.js';
 import type { DomainState, PoolState } from '../ops/metric-states.js';
 import type { Metrics } from '../ops/metrics.js';
 import type { RecognitionEvent } from '../recognition/options.js';
+import type { ObserveStages } from './observed-engine.js';
 import type { Operation } from './operation.js';
 import type { ServiceState } from './service-state.js';
 import type { Services } from './services.js';
+import type { Tracing } from './tracing.js';
 
 const METRICS: Operation = {
   id: 'metrics',
@@ -82,8 +84,23 @@ async function domainStates(services: Services): Promise<readonly DomainState[]>
   );
 }
 
-/** Recognition's events, for the log and the metrics. */
-export function eventListener(logger: Logger, metrics: Metrics): (event: RecognitionEvent) => void {
+/** The engines' times, for the metrics and the traces. */
+export function stageListener(metrics: Metrics, tracing: Pick<Tracing, 'stage'>): ObserveStages {
+  return (space, { detect, embed }) => {
+    metrics.observeDetect(space, detect / 1000);
+    tracing.stage('kith.detect', detect, { 'kith.space': space });
+    if (embed === 0) return;
+    metrics.observeEmbed(space, embed / 1000);
+    tracing.stage('kith.embed', embed, { 'kith.space': space });
+  };
+}
+
+/** Recognition's events, for the log, the metrics and the traces. */
+export function eventListener(
+  logger: Logger,
+  metrics: Metrics,
+  tracing: Pick<Tracing, 'stage'>,
+): (event: RecognitionEvent) => void {
   return (event) => {
     switch (event.kind) {
       case 'datastore-alert':
@@ -92,7 +109,11 @@ export function eventListener(logger: Logger, metrics: Metrics): (event: Recogni
       case 'datastore-loaded':
         return logger.info(event, 'datastore loaded');
       case 'searched':
-        return metrics.observeSearch(event.domain, event.mode, event.milliseconds / 1000);
+        metrics.observeSearch(event.domain, event.mode, event.milliseconds / 1000);
+        return tracing.stage('kith.search', event.milliseconds, {
+          'kith.domain': event.domain,
+          'kith.mode': event.mode,
+        });
       case 'shadow-dropped':
         metrics.countShadowDropped(event.domain);
         return logger.warn(event, 'shadow comparison dropped');

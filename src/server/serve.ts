@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config/schema.js';
+import { tracingSettings } from '../config/tracing.js';
 import { KithError } from '../errors.js';
 import { buildPendingIndexes } from '../migration/index-pending.js';
 import { ApiKeys } from '../ops/keys.js';
@@ -11,7 +12,7 @@ import { ServiceNotifier } from '../ops/service-notifier.js';
 import type { EnrolReport } from '../recognition/enrol.js';
 import { type App, createApp, openLogger } from './app.js';
 import { authorizeRequests } from './authorize.js';
-import { eventListener, instrument, watchState } from './instrument.js';
+import { eventListener, instrument, stageListener, watchState } from './instrument.js';
 import { assertMayListen, listen } from './listen.js';
 import { collectRoutes } from './openapi.js';
 import { domainRoutes, personRoutes } from './routes/gallery-routes.js';
@@ -20,6 +21,7 @@ import { serviceRoutes } from './routes/service-routes.js';
 import { ensureSampleGallery } from './sample-gallery.js';
 import { ServiceState } from './service-state.js';
 import { openServices, type Services } from './services.js';
+import { openTracing } from './tracing.js';
 import { packageVersion } from './version.js';
 import { welcome } from './welcome.js';
 
@@ -73,17 +75,16 @@ export async function serve(config: Config, options: ServeOptions): Promise<void
   const state = new ServiceState();
   let address = '';
   const app = buildApp(config, logger, metrics, state, () => address);
+  await using tracing = await openTracing(tracingSettings(), packageVersion());
+  tracing.traceRequests(app);
   await using _lock = await ProcessLock.acquire(join(config.data, 'service.lock'), `the data folder ${config.data}`);
   await using _pid = config.pidFile === null ? null : await PidFile.write(config.pidFile);
   using notifier = new ServiceNotifier((why) => logger.warn({ why }, 'systemd cannot be told'));
   await using services = await openServices(config, {
     schema: 'migrate',
     maintain: true,
-    onEvent: eventListener(logger, metrics),
-    onStages: (space, { detect, embed }) => {
-      metrics.observeDetect(space, detect / 1000);
-      if (embed > 0) metrics.observeEmbed(space, embed / 1000);
-    },
+    onEvent: eventListener(logger, metrics, tracing),
+    onStages: stageListener(metrics, tracing),
   });
   await assertMayListen(config, async () =>
     new ApiKeys((await services.gallery()).database, keyMemory(config)).anyKnown(),
