@@ -88,6 +88,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/export.js')).exportCommand,
   },
   {
+    name: 'tune',
+    summary: 'measure the recall of searches and choose ef_search by it',
+    load: async () => (await import('./commands/tune.js')).tuneCommand,
+  },
+  {
     name: 'db',
     summary: 'the schema: status, migrate',
     load: async () => (await import('./commands/db.js')).dbCommand,
