@@ -1,5 +1,5 @@
 import type { ExactCandidate, ExactIndex, ExactIndexStatus } from '../datastore/exact-index.js';
-import { type ExactSearch, openExactSearch } from '../datastore/exact-search.js';
+import { type ExactIndexOptions, type ExactSearch, openExactSearch } from '../datastore/exact-search.js';
 import { confidence } from '../embedding/confidence.js';
 import { type Embedding, embedding } from '../embedding/embedding.js';
 import { type EmbeddingSpace, spaceFromName } from '../embedding/space.js';
@@ -50,7 +50,7 @@ export class DatastoreShelf implements AsyncDisposable {
   #open(domain: string, path: string): Shelved {
     const started = performance.now();
     this.#exact ??= openExactSearch();
-    const index = this.#exact.open(path, { pollMs: this.#pollMs, onChange: (status) => this.#watch(domain, status) });
+    const index = this.#exact.open(path, this.#watching(domain));
     const shelved: Shelved = { path, index };
     this.#shelved.set(domain, shelved);
     index.then(
@@ -92,6 +92,10 @@ export class DatastoreShelf implements AsyncDisposable {
     }));
   }
 
+  #watching(domain: string): ExactIndexOptions {
+    return { pollMs: this.#pollMs, onChange: (status) => this.#watch(domain, status) };
+  }
+
   /** Tells of an alert when it appears. */
   #watch(domain: string, { alert }: ExactIndexStatus): void {
     if (alert !== null) this.#onEvent({ kind: 'datastore-alert', domain, reason: alert.message });
@@ -115,6 +119,19 @@ export class DatastoreShelf implements AsyncDisposable {
       [...this.#shelved].map(async ([domain, { index }]) => [domain, (await index).status()] as const),
     );
     return new Map(opened.flatMap((entry) => (entry.status === 'fulfilled' ? [entry.value] : [])));
+  }
+
+  /** Serves a datastore's new file as soon as it is read, instead of when its change is noticed; until then the old one. */
+  async reload({ domain }: Pick<DomainState, 'domain'>): Promise<void> {
+    const before = this.#shelved.get(domain);
+    if (before === undefined || this.#exact === undefined) return;
+    const index = await this.#exact.open(before.path, this.#watching(domain));
+    if (this.#shelved.get(domain) !== before || index.status().state !== 'serving') {
+      await index[Symbol.asyncDispose]();
+      return;
+    }
+    this.#shelved.set(domain, { path: before.path, index: Promise.resolve(index) });
+    await (await before.index)[Symbol.asyncDispose]();
   }
 
   /** Frees a domain's datastore. */

@@ -8,6 +8,7 @@ import type { Gallery } from '../gallery/gallery.js';
 import { identifier } from '../gallery/sql-values.js';
 import { type StoredBox, splitPath, storedPath } from '../gallery/stored-face.js';
 import { decodeVector } from '../gallery/vector-binary.js';
+import type { DatastoreShelf } from './datastore-shelf.js';
 import type { DomainState } from './domain-state.js';
 import type { GallerySource } from './gallery-source.js';
 
@@ -21,11 +22,13 @@ const BATCH = 500;
  */
 export class WriteThrough {
   readonly #source: GallerySource;
+  readonly #datastores: DatastoreShelf;
   readonly #newest = new Map<string, string>();
   readonly #running = new Map<string, Promise<number>>();
 
-  constructor(source: GallerySource) {
+  constructor(source: GallerySource, datastores: DatastoreShelf) {
     this.#source = source;
+    this.#datastores = datastores;
   }
 
   /** Answers how many faces were added. One run at a time per domain; a second call waits for it and looks again. */
@@ -62,6 +65,7 @@ export class WriteThrough {
     const today = datastore.layout === 'E' || datastore.layout === 'F' || space === null;
     const target = today ? path : join(dirname(path), datastoreFileName(space));
     await writeDatastore(target, merged(gallery, domain, datastore, missing, before.mtimeMs));
+    if (target === path) await this.#datastores.reload({ domain });
     return missing.length;
   }
 }

@@ -79,6 +79,7 @@ export class ShadowRecorder implements AsyncDisposable {
   }
 
   async #compare({ state, probe, query, identity, datastore }: ShadowOffer): Promise<void> {
+    const at = new Date();
     const started = performance.now();
     const { topK, threshold } = query;
     const signal = AbortSignal.timeout(PATIENCE);
@@ -97,7 +98,7 @@ export class ShadowRecorder implements AsyncDisposable {
       source: 'traffic',
       arm: 'represent',
       probe: identity.sha256,
-      at: new Date(),
+      at,
       datastore: ours,
       gallery: theirs,
     });

@@ -12,6 +12,7 @@ export interface ShadowRecord extends Comparison {
   readonly source: ShadowSource;
   readonly arm: ShadowArm;
   readonly probe: string;
+  /** When the searches began. */
   readonly at: Date;
   readonly datastore: SideAnswer;
   readonly gallery: SideAnswer;
@@ -47,8 +48,13 @@ const COLUMNS: readonly Column[] = [
   { name: 'detail', type: 'text', value: (record) => record.detail },
 ];
 
-const INSERT = `insert into kith_shadow_comparisons (${COLUMNS.map(({ name }) => name).join(', ')})
-  select * from unnest(${COLUMNS.map(({ type }, index) => `$${index + 1}::${type}[]`).join(', ')})`;
+const NAMES = COLUMNS.map(({ name }) => name).join(', ');
+
+/** What was compared before a reset is void, also when another service writes it only now. */
+const INSERT = `insert into kith_shadow_comparisons (${NAMES})
+  select made.* from unnest(${COLUMNS.map(({ type }, index) => `$${index + 1}::${type}[]`).join(', ')}) as made (${NAMES})
+  where not exists (
+    select from kith_audit a where a.domain = made.domain and a.action = 'shadow-reset' and a.at >= made.compared_at)`;
 
 /** Writes comparisons in one statement: all of them, or, when it throws, none. */
 export async function insertComparisons(
@@ -78,11 +84,12 @@ export async function expireComparisons(database: Pick<Queryable, 'query'>, days
 
 /** Starts the count of a domain again; answers how many comparisons there were. */
 export async function deleteComparisons(database: Queryable, domain: string, author: Author): Promise<number> {
+  // Written down first: from here on nothing older is inserted.
+  await writeAudit(database, { domain, action: 'shadow-reset', author });
   const { rowCount } = await database.query({
     text: 'delete from kith_shadow_comparisons where domain = $1::text',
     values: [domain],
   });
   await database.query({ text: 'delete from kith_shadow_drops where domain = $1::text', values: [domain] });
-  await writeAudit(database, { domain, action: 'shadow-reset', author, details: { removed: rowCount } });
   return rowCount;
 }
