@@ -41,7 +41,8 @@ export interface BulkState {
   readonly kind: 'enrolment' | 'migration';
   readonly domain: string;
   readonly done: number;
-  readonly total: number;
+  /** Null while nobody knows. */
+  readonly total: number | null;
 }
 
 /** Asked at a scrape. One that fails is counted in `kith_scrape_failures_total`; the others still answer. */
@@ -51,7 +52,7 @@ export interface MetricSources {
   readonly pool?: () => PoolState | null | Promise<PoolState | null>;
   readonly domains?: () => Promise<readonly DomainState[]>;
   readonly indexes?: () => Promise<readonly IndexState[]>;
-  readonly bulk?: () => readonly BulkState[];
+  readonly bulk?: () => readonly BulkState[] | Promise<readonly BulkState[]>;
   readonly ready?: () => boolean | Promise<boolean>;
 }
 
@@ -155,7 +156,7 @@ export class StateGauges {
     this.#forget('kith_bulk_rows_done', 'kith_bulk_rows_total');
     for (const { kind, domain, done, total } of states) {
       this.#set('kith_bulk_rows_done', { kind, domain }, done);
-      this.#set('kith_bulk_rows_total', { kind, domain }, total);
+      this.#set('kith_bulk_rows_total', { kind, domain }, total ?? undefined);
     }
   }
 

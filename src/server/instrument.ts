@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Gallery } from '../gallery/gallery.js';
+import { readBulkProgress } from '../ops/bulk-progress.js';
 import { readDomainFigures, readIndexStates } from '../ops/gallery-figures.js';
 import type { DomainState, PoolState } from '../ops/metric-states.js';
 import type { Metrics } from '../ops/metrics.js';
@@ -42,6 +43,7 @@ export function watchState(metrics: Metrics, state: ServiceState, queueLimit: nu
     },
     pool: async () => (isReady() ? poolState(await state.services.gallery()) : null),
     domains: async () => (isReady() ? domainStates(state.services) : []),
+    bulk: async () => (isReady() ? readBulkProgress((await state.services.gallery()).database) : []),
     indexes: async () => (isReady() ? readIndexStates((await state.services.gallery()).database) : []),
   });
 }

@@ -40,6 +40,8 @@ async function run(terminal: Terminal, dir: string, flags: Flags): Promise<void>
   const { minSize, minSharpness, maxTurn } = flags;
   const space = flags.space === undefined ? undefined : parseSpaceName(flags.space);
   await using services = await openServices(loadConfig(), { schema: 'migrate' });
+  const { BulkProgress } = await import('../../ops/bulk-progress.js');
+  await using told = new BulkProgress((await services.gallery()).database, 'enrolment');
   using progress = terminal.progress(`${flags.domain}: enrolling`, 'images');
   const report = await services.recognition.enrol({
     domain: flags.domain,
@@ -47,7 +49,10 @@ async function run(terminal: Terminal, dir: string, flags: Flags): Promise<void>
     faces: flags.allFaces ? 'all' : 'largest',
     quality: given({ minSize, minSharpness, maxTurn }),
     ...given({ space, skipPoor: flags.skipPoor, prune: flags.prune }),
-    onProgress: ({ done, total }) => progress.update(done, total),
+    onProgress: ({ done, total }) => {
+      progress.update(done, total);
+      told.update(flags.domain, done, total);
+    },
     signal: terminal.signal,
   });
   progress.end();

@@ -43,12 +43,19 @@ async function run(terminal: Terminal, flags: Flags): Promise<void> {
   const config = loadConfig();
   const purpose = flags.dryRun ? 'dry-run' : flags.validateOnly ? 'read' : 'write';
   await using gallery = await openMigrationGallery(config, purpose);
+  const { BulkProgress } = await import('../../ops/bulk-progress.js');
+  const told =
+    purpose === 'write' && gallery.opened !== null ? new BulkProgress(gallery.opened.database, 'migration') : null;
+  await using _told = told;
   using progress = watchMigration(terminal);
   const reports = await migrate(gallery.opened, {
     storage: config.storage,
     domains: flags.domain ?? 'all',
     ...given({ dryRun: flags.dryRun, validateOnly: flags.validateOnly, space: flags.space }),
-    onProgress: progress.onProgress,
+    onProgress: (at) => {
+      progress.onProgress(at);
+      told?.update(at.domain, at.done, at.total);
+    },
     signal: terminal.signal,
   });
   progress.end();

@@ -11,9 +11,15 @@ export function statsCommand(terminal: Terminal): Command {
       const { loadConfig } = await import('../../config/config.js');
       const { openServices } = await import('../../server/services.js');
       await using services = await openServices(loadConfig());
-      const answer = await services.recognition.stats({ domain, signal: terminal.signal });
-      terminal.answer(answer, () =>
-        answer.domains.length === 0
+      const { readBulkProgress } = await import('../../ops/bulk-progress.js');
+      const { domains } = await services.recognition.stats({ domain, signal: terminal.signal });
+      const running = await services.gallery().then(
+        ({ database }) => readBulkProgress(database),
+        () => [],
+      );
+      const answer = { domains, running: running.filter((run) => domain === undefined || run.domain === domain) };
+      terminal.answer(answer, () => [
+        ...(answer.domains.length === 0
           ? ['no domain yet: kith enroll, kith migrate']
           : tableLines(
               ['domain', 'mode', 'persons', 'faces', 'faces/person', 'space'],
@@ -25,7 +31,10 @@ export function statsCommand(terminal: Terminal): Command {
                 Number(facesPerPerson.toFixed(2)),
                 space ?? 'undeclared',
               ]),
-            ),
-      );
+            )),
+        ...answer.running.map(
+          (run) => `${run.kind} of ${run.domain} under way: ${run.done} of ${run.total ?? 'an unknown number'}`,
+        ),
+      ]);
     });
 }
