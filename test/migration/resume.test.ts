@@ -1,13 +1,16 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { expect, it } from 'vitest';
 import type { DatabaseLocation } from '#kith/gallery/connection.js';
 import { openGallery } from '#kith/gallery/open-gallery.js';
-import { embeddedDatabase, onServer, serverDatabase } from '../support/database.js';
+import { asSuperuser, connectionOf, embeddedDatabase, onServer, serverDatabase } from '../support/database.js';
 import { makeRows, temporaryStorage, writeDomain } from '../support/domain-folder.js';
 import { kith, startKith } from '../support/kith.js';
+import { type Cluster, startCluster } from '../support/postgres-cluster.js';
 
 const ROWS = 3000;
 
@@ -43,27 +46,27 @@ const migrateToTheEnd = async (env: Record<string, string>, rows: number): Promi
   expect(report.migrated + report.unchanged).toBe(rows - 1);
 };
 
-onServer('a migration into PostgreSQL that is killed', () => {
-  const moments: readonly (readonly [string, RegExp])[] = [
-    ['while the stage is filled', /^copy "kith_stage"/],
-    ['while the rows are written', /insert into "face_embeddings"/],
-    ['while every vector is validated', /with judged as/],
-    ['while the index is built', /^CREATE INDEX/],
-  ];
+const MOMENTS: readonly (readonly [string, RegExp])[] = [
+  ['while the stage is filled', /^copy "kith_stage"/],
+  ['while the rows are written', /insert into "face_embeddings"/],
+  ['while every vector is validated', /with judged as/],
+  ['while the index is built', /^CREATE INDEX/],
+];
 
-  /** Ends when the migration's backend runs a statement; answers the backend, or null when the migration was faster. */
-  async function backendAt(client: pg.Client, moment: RegExp, child: ChildProcess): Promise<number | null> {
-    while (child.exitCode === null) {
-      const { rows } = await client.query<{ pid: number; query: string }>(
-        `select pid, query from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and state = 'active'`,
-      );
-      const found = rows.find(({ query }) => moment.test(query.trim()));
-      if (found !== undefined) return found.pid;
-      await delay(2);
-    }
-    return null;
+/** Ends when the migration's backend runs a statement; answers the backend, or null when the migration was faster. */
+async function backendAt(client: pg.Client, moment: RegExp, child: ChildProcess): Promise<number | null> {
+  while (child.exitCode === null) {
+    const { rows } = await client.query<{ pid: number; query: string }>(
+      `select pid, query from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and state = 'active'`,
+    );
+    const found = rows.find(({ query }) => moment.test(query.trim()));
+    if (found !== undefined) return found.pid;
+    await delay(2);
   }
+  return null;
+}
 
+onServer('a migration into PostgreSQL that is killed', () => {
   async function interrupted(
     storage: string,
     kill: (client: pg.Client, child: ChildProcess, backend: number) => Promise<unknown>,
@@ -90,7 +93,7 @@ onServer('a migration into PostgreSQL that is killed', () => {
     await migrateToTheEnd({ VECTOR_DB_URL: url!, KITH_STORAGE: storage }, ROWS);
     whole = await contents(location);
     expect(whole).toMatchObject({ persons: 300, broken: 0, pending: 0, kept: 1 });
-    for (const [when, moment] of moments) {
+    for (const [when, moment] of MOMENTS) {
       const killed = await interrupted(storage, async (_, child) => child.kill('SIGKILL'), moment);
       await migrateToTheEnd(killed.env, ROWS);
       expect(await contents(killed.location), `kill -9 ${when}`).toEqual(whole);
@@ -136,4 +139,65 @@ it('a migration into the embedded database that is killed leaves the same as one
   const whole = await run([]);
   expect(whole).toMatchObject({ persons: 300, broken: 0, pending: 0, kept: 1 });
   expect(await run([900, 1300, 1700, 2100, 2600, 3200])).toEqual(whole);
+});
+
+/** Whether a process runs; one that is dead and that nobody has waited for does not. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+/** kill -9 of the whole server, as when a machine runs out of memory. */
+async function killServer(cluster: Cluster): Promise<void> {
+  const pidFile = join(cluster.folder, 'data', 'postmaster.pid');
+  const postmaster = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
+  const listed = execFileSync('ps', ['-o', 'pid=', '--ppid', String(postmaster)], { encoding: 'utf8' });
+  const all = [
+    postmaster,
+    ...listed
+      .split('\n')
+      .map(Number)
+      .filter((pid) => pid > 0),
+  ];
+  for (const pid of all) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+  while (all.some(isAlive)) await delay(20);
+  // Where nobody waits for orphans the postmaster's id stays taken, and a new one believes its lock files.
+  for (const file of [pidFile, join(cluster.folder, `.s.PGSQL.${cluster.port}.lock`)]) rmSync(file, { force: true });
+}
+
+it('a migration whose server is killed with kill -9 leaves the same as one that is not', {
+  timeout: 300_000,
+}, async () => {
+  const storage = await storageWithDomain(ROWS);
+  await using cluster = await startCluster();
+  if (cluster === null) return;
+  const freshUrl = async (name: string): Promise<string> => {
+    await asSuperuser(cluster.adminUrl, `create database ${name}`);
+    return Object.assign(new URL(cluster.adminUrl), { pathname: `/${name}` }).href;
+  };
+  const available = await asSuperuser(cluster.adminUrl, `select from pg_available_extensions where name = 'vector'`);
+  if (available[0]?.rowCount === 0) return console.log('NOT RUN: the PostgreSQL programs here have no pgvector');
+
+  const envOf = (url: string): Record<string, string> => ({ VECTOR_DB_URL: url, KITH_STORAGE: storage });
+  const locationOf = (url: string): DatabaseLocation => ({ kind: 'postgres', connection: connectionOf(url) });
+  const undisturbed = await freshUrl('whole');
+  await migrateToTheEnd(envOf(undisturbed), ROWS);
+  const whole = await contents(locationOf(undisturbed));
+  for (const [index, [when, moment]] of MOMENTS.entries()) {
+    const url = await freshUrl(`killed_${index}`);
+    const client = new pg.Client({ connectionString: url });
+    client.on('error', () => undefined);
+    await client.connect();
+    const child = startKith(['migrate', '--domain', 'slovenia'], { env: envOf(url) });
+    const ended = once(child, 'exit');
+    expect(await backendAt(client, moment, child), `the migration was over before ${moment} was seen`).not.toBeNull();
+    await killServer(cluster);
+    expect((await ended)[0], 'the migration ends as failed').toBe(1);
+    await cluster.start();
+    await migrateToTheEnd(envOf(url), ROWS);
+    expect(await contents(locationOf(url)), `the server is killed ${when}`).toEqual(whole);
+  }
 });
