@@ -96,7 +96,9 @@ async function enrolOne(task: ImageTask, image: EnrolImage, known: Known, tally:
     return;
   }
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  if (before?.sha256 === sha256 && before.rules === rulesName(task.rules)) {
+  // The folder is what counts: a face that was deleted from the gallery while its image stayed comes back.
+  const kept = before?.outcome !== 'enrolled' || known.stored.has(image.path);
+  if (before?.sha256 === sha256 && before.rules === rulesName(task.rules) && kept) {
     tally.add(before, 'unchanged', 0);
     return;
   }

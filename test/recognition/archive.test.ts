@@ -55,7 +55,10 @@ eachBackend('archive', (backend: Backend) => {
   it('is refused before a cutover, while it is watched, and before it is old enough', async () => {
     await expect(archive()).rejects.toMatchObject({ code: 'archive-not-cut-over' });
     await cutover(15);
-    await expect(archive()).rejects.toMatchObject({ code: 'archive-too-early', message: /still watched/ });
+    await expect(archive()).rejects.toMatchObject({
+      code: 'archive-too-early',
+      message: expect.stringContaining('still watched'),
+    });
     await recognition.rollback(domain, AUTHOR);
     await cutover();
     await expect(archive({ minDays: 14 })).rejects.toMatchObject({ code: 'archive-too-early' });
@@ -122,7 +125,10 @@ eachBackend('archive', (backend: Backend) => {
       return;
     }
     try {
-      await expect(archive({ out: disk })).rejects.toMatchObject({ code: 'archive-not-written', message: /ENOSPC/ });
+      await expect(archive({ out: disk })).rejects.toMatchObject({
+        code: 'archive-not-written',
+        message: expect.stringContaining('ENOSPC'),
+      });
       expect(await readdir(disk)).toEqual([]);
       expect(await left()).toEqual(['Ana', ARCFACE_FILE, `${ARCFACE_FILE}.ldsa`]);
     } finally {
