@@ -54,8 +54,18 @@ for (const faces of SIZES) {
   const wide = Math.min(1000, Math.ceil(100 / (index?.share ?? 1)));
   const first = await inTurns(ROUNDS, {
     exact: async (n) => keep('exact', n, await ask(gallery.database, exactStatement(request(n)))),
-    own: async (n) => keep('own', n, await ask(gallery.database, hnswStatement(request(n), 100, 'halfvec'))),
-    whole: async (n) => keep('whole', n, await ask(gallery.database, hnswStatement(request(n), wide, 'vector'))),
+    own: async (n) =>
+      keep(
+        'own',
+        n,
+        await ask(gallery.database, hnswStatement(request(n), 100, { indexed: 'halfvec', iterates: false })),
+      ),
+    whole: async (n) =>
+      keep(
+        'whole',
+        n,
+        await ask(gallery.database, hnswStatement(request(n), wide, { indexed: 'vector', iterates: true })),
+      ),
   });
   const recall = (name: string): number => {
     const hits = found.exact!.map((exact, n) => {

@@ -13,11 +13,14 @@ export interface SearchableDomain {
 interface Entry {
   readonly value: SearchableDomain;
   readonly readAt: number;
+  readonly factsAt: number;
   refreshing: boolean;
 }
 
 /** Younger than this, an entry is used as it is; up to twice as old, it is used once more while it is read again. */
 const FRESH_MS = 1_000;
+/** Sizes and indexes change slowly, and searches are right whatever they are. */
+const FRESH_FACTS_MS = 10_000;
 const MOST_ENTRIES = 10_000;
 
 export async function readSearchable(
@@ -60,13 +63,29 @@ export class DomainCache {
 
   async #read(name: string, options?: QueryOptions): Promise<SearchableDomain> {
     try {
-      const value = await readSearchable(this.#database, name, options);
+      const { value, factsAt } = await this.#readOver(this.#entries.get(name), name, options);
       if (this.#entries.size >= MOST_ENTRIES) this.#entries.clear();
-      this.#entries.set(name, { value, readAt: Date.now(), refreshing: false });
+      this.#entries.set(name, { value, factsAt, readAt: Date.now(), refreshing: false });
       return value;
     } catch (error) {
       if (error instanceof KithError && error.code === 'domain-unknown') this.#entries.delete(name);
       throw error;
     }
+  }
+
+  async #readOver(
+    known: Entry | undefined,
+    name: string,
+    options?: QueryOptions,
+  ): Promise<Pick<Entry, 'value' | 'factsAt'>> {
+    const domain = await readDomain(this.#database, name, options);
+    const now = Date.now();
+    if (
+      known !== undefined &&
+      known.value.domain.stored.id === domain.stored.id &&
+      now - known.factsAt < FRESH_FACTS_MS
+    )
+      return { value: { domain, facts: known.value.facts }, factsAt: known.factsAt };
+    return { value: { domain, facts: await readSearchFacts(this.#database, domain, options) }, factsAt: now };
   }
 }

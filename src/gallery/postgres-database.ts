@@ -35,13 +35,8 @@ const ATTEMPTS = 4;
 const IDLE_MS = 30_000;
 const WAITING_PER_CONNECTION = 20;
 
-/**
- * What every connection of Kith's is set to. Timestamps without zone are read and written as UTC; an HNSW scan under
- * a filter goes on until the limit is filled where pgvector can (0.8), in any order: results are sorted afterwards.
- */
-const SESSION = `select set_config('TimeZone', 'UTC', false),
-  (select set_config('hnsw.iterative_scan', 'relaxed_order', false) from pg_catalog.pg_extension
-    where extname = 'vector' and pg_catalog.string_to_array(extversion, '.')::int[] >= '{0,8}')`;
+/** Timestamps without zone are read and written as UTC. */
+const SESSION = `set timezone = 'UTC'`;
 
 type Work<T> = (session: PostgresSession) => Promise<T>;
 

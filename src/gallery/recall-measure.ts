@@ -118,7 +118,7 @@ export async function measureRecall(
   const kinds = new Map<RecallProbeKind, Tally>();
   for (const { probe, nearest } of known) {
     if (nearest.length === 0) continue;
-    const statement = hnswStatement(requestOf(domain, probe), effectiveEf(efSearch, index), index.indexed);
+    const statement = hnswStatement(requestOf(domain, probe), effectiveEf(efSearch, index), index);
     const found = await distances(database, statement, probe, options);
     const kind = kinds.get(probe.kind) ?? { probes: 0, first: 0, share: 0 };
     kinds.set(probe.kind, kind);

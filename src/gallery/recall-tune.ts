@@ -40,6 +40,9 @@ export interface TuneReport {
   readonly advice: string | null;
 }
 
+const TOO_DEAR =
+  'searched exactly, because the index would need more candidates than that costs: a rebuild with a larger m may change it (kith tune --rebuild --m 32)';
+
 const STEPS: readonly number[] = [40, 60, 80, 100, 120, 160, 200, 250, 300, 400, 500, 650, 800, 1000];
 
 interface Chosen {
@@ -113,7 +116,7 @@ export async function tuneDomain(database: Database, name: string, options: Tune
   );
   await database.transaction((inside) => changeDomain(inside, name, { efSearch }, options.author), options);
   // So many candidates cost more than looking at everybody.
-  if (!indexPays(facts, efSearch)) return { ...exactly(name, faces), efSearch, tried };
+  if (!indexPays(facts, efSearch)) return { ...exactly(name, faces), efSearch, tried, advice: TOO_DEAR };
   const unseen = await probesOf(database, domain, seed + 1_000_003, options);
   const recall = await measureRecall(database, domain, index, efSearch, unseen, options);
   options.onProgress?.('reporting', 1, 1);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Queryable, QueryOptions } from './database.js';
 import type { Domain } from './domain.js';
+import { isAtLeast, parseVersion } from './pgvector.js';
 import type { IndexedValue } from './search-metric.js';
 
 /** An HNSW index that can answer a search of a domain. */
@@ -9,6 +10,8 @@ export interface SearchIndex {
   readonly indexed: IndexedValue;
   /** Share of the index's faces that are of this domain, 0–1: the others are found for nothing. */
   readonly share: number;
+  /** The scan goes on past the faces of other domains until the limit is filled (pgvector 0.8). */
+  readonly iterates: boolean;
 }
 
 /** What is known about searching a domain: how many faces it has, and by which index, if any. */
@@ -20,11 +23,10 @@ export interface SearchFacts {
 /** Faces are counted up to this many: beyond, the planner's statistics are near enough. */
 const COUNTED = 20_000;
 /**
- * What a search by an index costs for each candidate that ef_search asks for, in faces that a scan reads in the same
- * time. The whole table's index costs more: of every face that it finds the row must be read to know its domain.
- * Measured with bench/search-designs.ts.
+ * What a search by an index costs for each candidate that its ef_search asks for, in faces that a scan reads in the
+ * same time. Measured with bench/search-designs.ts: 19 to 37, the more the larger the index.
  */
-const SCANNED_PER_CANDIDATE: Readonly<Record<SearchIndex['scope'], number>> = { domain: 15, 'whole-table': 35 };
+const SCANNED_PER_CANDIDATE = 22;
 /** ef_search when neither the call nor the domain sets one, and pgvector's bounds. */
 export const DEFAULT_EF_SEARCH = 100;
 export const MOST_EF_SEARCH = 1_000;
@@ -33,6 +35,7 @@ interface FactsRow {
   readonly counted: number;
   readonly table_faces: number;
   readonly domain_faces: number;
+  readonly pgvector: string;
   readonly whole: string | null;
   readonly own: string | null;
 }
@@ -52,6 +55,7 @@ const HNSW = `(select o.opcname::text from pg_index i
 const factsText = (table: string): string => `select
     (select count(*) from (select from ${table} where domain = $1 limit ${COUNTED}) s)::int as counted,
     greatest(c.reltuples, 0)::float8 as table_faces,
+    (select extversion from pg_extension where extname = 'vector') as pgvector,
     coalesce((select greatest(c.reltuples, 0) * u.freq
       from pg_stats t, unnest(t.most_common_vals::text::text[], t.most_common_freqs) u (value, freq)
       where t.schemaname = c.relnamespace::regnamespace::text and t.tablename = c.relname and t.attname = 'domain'
@@ -74,12 +78,14 @@ export async function readSearchFacts(
   );
   const { counted, table_faces: all, domain_faces: estimated, whole, own } = rows[0]!;
   const faces = counted < COUNTED ? counted : Math.max(counted, Math.round(estimated));
-  if (own !== null) return { faces, index: { scope: 'domain', indexed: indexedValue(own), share: 1 } };
+  if (own !== null) return { faces, index: { scope: 'domain', indexed: indexedValue(own), share: 1, iterates: false } };
+  if (whole === null) return { faces, index: null };
   const share = all > faces ? faces / all : 1;
-  if (whole !== null) return { faces, index: { scope: 'whole-table', indexed: indexedValue(whole), share } };
-  return { faces, index: null };
+  // Going on costs time even where it is not needed.
+  const iterates = share < 1 && isAtLeast(parseVersion(rows[0]!.pgvector), '0.8.0');
+  return { faces, index: { scope: 'whole-table', indexed: indexedValue(whole), share, iterates } };
 }
 
 /** Whether the index is worth its way for so many candidates, or a scan of the domain is as quick, and exact. */
 export const indexPays = ({ faces, index }: SearchFacts, efSearch: number): boolean =>
-  index !== null && faces * index.share >= SCANNED_PER_CANDIDATE[index.scope] * efSearch;
+  index !== null && faces * index.share >= SCANNED_PER_CANDIDATE * efSearch;

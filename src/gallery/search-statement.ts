@@ -30,6 +30,12 @@ join persons p on p.id = n.person_id`;
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
 
+/** How the index that a search uses is asked. */
+export interface UsedIndex {
+  readonly indexed: IndexedValue;
+  readonly iterates: boolean;
+}
+
 /**
  * The nearest faces of a domain by an HNSW index, in one round trip; the caller sorts them.
  *
@@ -38,13 +44,15 @@ const digest = (text: string): string => createHash('sha256').update(text).diges
  * itself: the planner never sees it, which keeps a large one from turning the plan into an exact scan (it did, at
  * 100). A half-precision index finds candidates only; their distances are those of the full vectors.
  */
-export function hnswStatement(request: SearchRequest, efSearch: number, indexed: IndexedValue): Statement {
+export function hnswStatement(request: SearchRequest, efSearch: number, index: UsedIndex): Statement {
   const { stored, domain, probe, limit } = request;
+  const { indexed, iterates } = index;
   const { operator } = metricInDatabase(metricOf(stored));
+  const iterate = iterates ? ` || set_config('hnsw.iterative_scan', 'relaxed_order', true)` : '';
   const order = `${indexedExpression(stored, indexed, 'f.embedding')} ${operator} ${indexedExpression(stored, indexed, '$1::vector')}`;
   const text = withPersons(`  select f.person_id, f.image_path, f.embedding ${operator} $1::vector as distance
   from ${stored.table} f
-  where f.domain = ${literal(domain)} and (select set_config('hnsw.ef_search', $2::text, true)) is not null
+  where f.domain = ${literal(domain)} and (select set_config('hnsw.ef_search', $2::text, true)${iterate}) is not null
   order by ${order}
   limit ${limit}`);
   return { name: `kith_n${digest(text)}`, text, values: [probe, String(efSearch)], repeatable: true };

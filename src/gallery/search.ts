@@ -108,7 +108,7 @@ async function searchByIndex(
   const wide = Math.ceil(search.efSearch / index.share);
   for (let limit = firstLimit(search.ranking.topK); limit <= LARGEST_LIMIT; limit *= 4) {
     const efSearch = Math.min(MOST_EF_SEARCH, Math.max(limit, wide));
-    const statement = hnswStatement({ ...search.request, limit }, efSearch, index.indexed);
+    const statement = hnswStatement({ ...search.request, limit }, efSearch, index);
     const faces = await found(database, statement, options);
     const ranking = rank(faces, search.ranking);
     if (!isShort(ranking, search.ranking) && faces.length > 0) return { ranking, efSearch };

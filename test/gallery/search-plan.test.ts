@@ -79,7 +79,7 @@ onServer('23,640 taken-over faces with an old writer at work', (server) => {
     const probe = generator.probe('clustered');
     for (const efSearch of [40, 100, 400, 1000]) {
       const request = { stored, domain: 'slovenia', probe, limit: 32 };
-      const { text } = hnswStatement(request, efSearch, 'vector');
+      const { text } = hnswStatement(request, efSearch, { indexed: 'vector', iterates: true });
       const plans = await gallery.transaction(async (_, inside) => {
         const found: string[] = [];
         for (const mode of ['force_custom_plan', 'force_generic_plan']) {

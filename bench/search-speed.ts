@@ -1,0 +1,93 @@
+// A search of Kith's beside the statements that it is measured against, in one run, in turns.
+//
+//   npm run bench -- search-speed [--faces 23640] [--rounds 400] [--json]
+//
+// `findMatches` is the library's call; `driver` sends its very statement by pg alone; `usual` is what people write: the
+// vector as text, a join on persons.domain, planned each time, over the table's index; `floor` only carries the vector.
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { parseSpaceName, spaceFromName } from '#kith/embedding/space.js';
+import { readSearchable } from '#kith/gallery/domain-cache.js';
+import { knowProbes, measureRecall } from '#kith/gallery/recall-measure.js';
+import { recallProbes } from '#kith/gallery/recall-probe.js';
+import { hnswStatement } from '#kith/gallery/search-statement.js';
+import { encodeVector } from '#kith/gallery/vector-binary.js';
+import { serverGallery } from './support/bench-database.js';
+import { loadDomain } from './support/gallery-load.js';
+import { inTurns, percentile, round } from './support/measure.js';
+
+const { values } = parseArgs({
+  options: {
+    faces: { type: 'string', default: '23640' },
+    rounds: { type: 'string', default: '400' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const faces = Number(values.faces);
+const rounds = Number(values.rounds);
+const SPACE = spaceFromName(
+  parseSpaceName('model_arcface_detector_retinaface_aligned_normalization_base_expand_0'),
+  512,
+);
+const USUAL = `select p.name, f.image_path, f.embedding <=> $1::vector as distance
+  from face_embeddings f join persons p on f.person_id = p.id
+  where p.domain = $2 order by f.embedding <=> $1::vector limit $3`;
+
+await using bench = await serverGallery();
+const { gallery, url } = bench;
+const { generator } = await loadDomain(gallery, 'slovenia', SPACE, { faces, persons: Math.ceil(faces / 9), seed: 1 });
+const { domain, facts } = await readSearchable(gallery.database, 'slovenia');
+const probes = Array.from({ length: rounds }, (_, n) => generator.probe(n % 10 === 0 ? 'outlier' : 'clustered'));
+const client = new pg.Client({ connectionString: url });
+await client.connect();
+
+async function atEf(efSearch: number): Promise<object> {
+  await client.query(`set hnsw.ef_search = ${efSearch}`);
+  const samples = await inTurns(rounds, {
+    findMatches: (n) => gallery.findMatches(probes[n % rounds]!, 'slovenia', { efSearch, topK: 5 }),
+    driver: (n) => {
+      const request = { stored: domain.stored, domain: 'slovenia', probe: probes[n % rounds]!, limit: 32 };
+      const { name, text, values: given } = hnswStatement(request, efSearch, facts.index!);
+      return client.query({ name: name!, text, values: [encodeVector(given![0] as Float32Array), given![1]] });
+    },
+    usual: (n) => client.query(USUAL, [`[${probes[n % rounds]!.join(',')}]`, 'slovenia', 10]),
+    floor: (n) =>
+      client.query({
+        name: 'floor',
+        text: 'select vector_dims($1::vector)',
+        values: [encodeVector(probes[n % rounds]!)],
+      }),
+  });
+  const known = await knowProbes(
+    gallery.database,
+    domain,
+    await recallProbes(gallery.database, domain, 200, 77),
+    () => undefined,
+  );
+  const recall = await measureRecall(gallery.database, domain, facts.index!, efSearch, known);
+  const p50 = (name: keyof typeof samples): number => round(percentile(samples[name], 0.5));
+  return {
+    efSearch,
+    findMatchesP50: p50('findMatches'),
+    findMatchesP99: round(percentile(samples.findMatches, 0.99)),
+    driverP50: p50('driver'),
+    usualP50: p50('usual'),
+    floorP50: p50('floor'),
+    overDriver: round(p50('findMatches') / p50('driver'), 2),
+    fasterThanUsual: round(p50('usual') / p50('findMatches'), 2),
+    recallAt1: round(recall.all.recallAt1),
+    recallAt10: round(recall.all.recallAt10),
+  };
+}
+
+const rows = [await atEf(40), await atEf(100)];
+const tuned = await gallery.tune('slovenia', { author: { who: 'bench' }, probes: 400 });
+if (tuned.efSearch !== null) rows.push(await atEf(tuned.efSearch));
+await client.end();
+const { efSearch: tunedEf, recall: tunedRecall, plan, advice } = tuned;
+const answer = { faces, rows, tuned: { efSearch: tunedEf, plan, advice, byKind: tunedRecall?.byKind ?? null } };
+if (values.json) console.log(JSON.stringify(answer));
+else {
+  console.table(rows);
+  console.log(JSON.stringify(answer.tuned, null, 2));
+}
