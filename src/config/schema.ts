@@ -119,6 +119,16 @@ export const OPTIONS = {
     max: 1_000_000_000,
     unit: 'pixels',
   }),
+  recallShare: numberOption({
+    variable: 'KITH_RECALL_SHARE',
+    meaning:
+      'share of the searches by an index that the service repeats exactly, off the request path, to measure recall',
+    default: 0.01,
+    min: 0,
+    max: 1,
+    decimal: true,
+    unit: '(share)',
+  }),
   margin: numberOption({
     variable: 'KITH_MARGIN',
     meaning: 'a second person within this distance of the first makes the verdict `ambiguous`',

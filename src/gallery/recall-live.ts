@@ -8,6 +8,9 @@ export interface LiveRecall {
   readonly recallAt1: number;
   /** Share of the persons that belong into the answers that were in them. */
   readonly recall: number;
+  /** Persons that belong into the answers, and those of them that were there. */
+  readonly wanted: number;
+  readonly found: number;
   /** Searches drawn for comparing and left out because others were still being compared. */
   readonly dropped: number;
 }
@@ -68,6 +71,8 @@ export class LiveRecallSampler {
           comparisons,
           recallAt1: comparisons === 0 ? 1 : first / comparisons,
           recall: wanted === 0 ? 1 : found / wanted,
+          wanted,
+          found,
           dropped,
         },
       ]),

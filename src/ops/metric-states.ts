@@ -36,6 +36,13 @@ export interface IndexState {
   readonly valid: boolean;
 }
 
+/** What sampled searches of a domain had of the exact results, since the start. */
+export interface RecallState {
+  readonly domain: string;
+  readonly found: number;
+  readonly wanted: number;
+}
+
 /** A running enrolment or migration. */
 export interface BulkState {
   readonly kind: 'enrolment' | 'migration';
@@ -54,6 +61,8 @@ export interface MetricSources {
   readonly indexes?: () => Promise<readonly IndexState[]>;
   readonly bulk?: () => readonly BulkState[] | Promise<readonly BulkState[]>;
   readonly ready?: () => boolean | Promise<boolean>;
+  /** Sampled searches, in all since the start. */
+  readonly recall?: () => Promise<readonly RecallState[]>;
 }
 
 /** Figures that cost a query are asked at most this often, however many scrapers there are. */
@@ -66,7 +75,11 @@ export class StateGauges {
   readonly #kept = new Map<keyof MetricSources, number>();
   #sources: MetricSources = {};
 
-  constructor(registry: Registry) {
+  readonly #onRecall: (states: readonly RecallState[]) => void;
+
+  /** @param onRecall takes the totals of sampled searches at a scrape */
+  constructor(registry: Registry, onRecall: (states: readonly RecallState[]) => void) {
+    this.#onRecall = onRecall;
     this.#failures = new Counter({
       name: 'kith_scrape_failures_total',
       help: 'sources of figures that could not be read at a scrape',
@@ -102,11 +115,12 @@ export class StateGauges {
   }
 
   async refresh(): Promise<void> {
-    const { ready, queue, pool, bulk, domains, indexes } = this.#sources;
+    const { ready, queue, pool, bulk, domains, indexes, recall } = this.#sources;
     await Promise.all([
       this.#read('ready', ready, (value) => this.#set('kith_ready', {}, value ? 1 : 0)),
       this.#read('queue', queue, (state) => this.#setQueue(state)),
       this.#read('pool', pool, (state) => (state === null ? undefined : this.#setPool(state))),
+      this.#read('recall', recall, (states) => this.#onRecall(states)),
       this.#read('bulk', bulk, (states) => this.#setBulk(states)),
       this.#read('domains', domains, (states) => this.#setDomains(states), KEEP_MS),
       this.#read('indexes', indexes, (states) => this.#setIndexes(states), KEEP_MS),

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { type MetricSources, StateGauges } from './metric-states.js';
+import { type MetricSources, type RecallState, StateGauges } from './metric-states.js';
 
 // From half a millisecond (an indexed search) to half a minute (a request at its limit).
 const SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
@@ -18,7 +18,7 @@ export interface MetricsOptions {
  */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #states = new StateGauges(this.#registry);
+  readonly #states = new StateGauges(this.#registry, (states) => this.#takeRecall(states));
   readonly #domains = new Set<string>();
   readonly #recallSums = new Map<string, { readonly hits: number; readonly asked: number }>();
 
@@ -100,6 +100,14 @@ export class Metrics {
     this.#recallHits.inc({ domain: label }, hits);
     this.#recallAsked.inc({ domain: label }, asked);
     if (sum.asked > 0) this.#recall.set({ domain: label }, sum.hits / sum.asked);
+  }
+
+  /** Totals become events: what is more than at the last scrape. */
+  #takeRecall(states: readonly RecallState[]): void {
+    for (const { domain, found, wanted } of states) {
+      const before = this.#recallSums.get(this.#label(domain)) ?? { hits: 0, asked: 0 };
+      if (wanted > before.asked) this.countRecall(domain, found - before.hits, wanted - before.asked);
+    }
   }
 
   countReloadFailure(domain: string): void {

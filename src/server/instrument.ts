@@ -44,6 +44,11 @@ export function watchState(metrics: Metrics, state: ServiceState, queueLimit: nu
     pool: async () => (isReady() ? poolState(await state.services.gallery()) : null),
     domains: async () => (isReady() ? domainStates(state.services) : []),
     bulk: async () => (isReady() ? readBulkProgress((await state.services.gallery()).database) : []),
+    recall: async () => {
+      if (!isReady()) return [];
+      const { liveRecall } = await state.services.gallery();
+      return [...liveRecall].map(([domain, { found, wanted }]) => ({ domain, found, wanted }));
+    },
     indexes: async () => (isReady() ? readIndexStates((await state.services.gallery()).database) : []),
   });
 }

@@ -83,6 +83,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<void
   await using services = await openServices(config, {
     schema: 'migrate',
     maintain: true,
+    recallShare: config.recallShare,
     onEvent: eventListener(logger, metrics, tracing),
     onStages: stageListener(metrics, tracing),
   });

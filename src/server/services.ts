@@ -21,6 +21,8 @@ interface DatabaseOptions {
   readonly create?: boolean;
   /** Another database than the configuration's. */
   readonly location?: DatabaseLocation;
+  /** Share of searches that are repeated exactly, to measure recall; none unless given. */
+  readonly recallShare?: number;
 }
 
 export interface ServiceOptions extends DatabaseOptions {
@@ -43,14 +45,14 @@ export async function databaseLocation(config: Config): Promise<DatabaseLocation
  */
 export async function openDatabaseOf(
   config: Config,
-  { schema = 'current', create = schema === 'migrate', location }: DatabaseOptions = {},
+  { schema = 'current', create = schema === 'migrate', location, recallShare = 0 }: DatabaseOptions = {},
 ): Promise<Gallery> {
   const { openGallery } = await import('../gallery/open-gallery.js');
   const { embeddedDatabaseExists } = await import('../gallery/embedded-folder.js');
   const where = location ?? (await databaseLocation(config));
   if (where.kind === 'embedded' && !create && !embeddedDatabaseExists(where.folder))
     throw new KithError('schema-missing', {});
-  return openGallery({ location: where, poolSize: config.poolSize, schema });
+  return openGallery({ location: where, poolSize: config.poolSize, schema, recallShare });
 }
 
 /** The schema of the configuration's database; a missing embedded database is a missing schema, and stays missing. */

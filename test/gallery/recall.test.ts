@@ -104,7 +104,14 @@ describe('the live sampler', () => {
     const [a, b] = [candidate('a', 0.1), candidate('b', 0.2)];
     sampler.offer({ domain: 'd', plan: hnsw, candidates: [b], repeat: async () => [a, b] });
     await sampler.settled();
-    expect(sampler.recall.get('d')).toEqual({ comparisons: 1, recallAt1: 0, recall: 0.5, dropped: 0 });
+    expect(sampler.recall.get('d')).toEqual({
+      comparisons: 1,
+      recallAt1: 0,
+      recall: 0.5,
+      wanted: 2,
+      found: 1,
+      dropped: 0,
+    });
   });
 
   it('never counts an exact search, and leaves out what comes too thick', async () => {

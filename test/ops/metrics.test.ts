@@ -45,6 +45,19 @@ describe('metrics', () => {
     expect(text).toContain('kith_search_recall_asked_total{domain="d"} 20');
   });
 
+  it('takes the totals of sampled searches at a scrape, each event once', async () => {
+    const metrics = open();
+    let totals = { domain: 'd', found: 9, wanted: 10 };
+    metrics.watch({ recall: async () => [totals] });
+    await metrics.text();
+    await metrics.text();
+    totals = { domain: 'd', found: 18, wanted: 20 };
+    const text = await metrics.text();
+    expect(text).toContain('kith_search_recall_hits_total{domain="d"} 18');
+    expect(text).toContain('kith_search_recall_asked_total{domain="d"} 20');
+    expect(text).toContain('kith_search_recall{domain="d"} 0.9');
+  });
+
   it('asks states at a scrape, and a failing source does not silence the others', async () => {
     const metrics = open();
     metrics.watch({
