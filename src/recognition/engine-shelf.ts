@@ -27,10 +27,18 @@ export class EngineShelf implements AsyncDisposable {
 
   /** The engine that computes a space with its colour channels the other way round; null when there is none. */
   async otherOrder(space: EmbeddingSpace): Promise<FaceEngine | null> {
-    if (space.channelOrder === null) return null;
-    const wanted = space.channelOrder === 'bgr' ? 'rgb' : 'bgr';
-    const engine = await this.get({ ...space, channelOrder: wanted, weightsSha256: null });
-    return engine.space.channelOrder === wanted ? engine : null;
+    if (space.channelOrder === null || space.model === this.#bundled.model) return null;
+    const wanted: EmbeddingSpace = {
+      ...space,
+      channelOrder: space.channelOrder === 'bgr' ? 'rgb' : 'bgr',
+      weightsSha256: null,
+    };
+    const key = `${spaceName(space)} as ${wanted.channelOrder}`;
+    const opening = this.#engines.get(key) ?? this.#open(wanted);
+    this.#engines.set(key, opening);
+    opening.catch(() => this.#engines.delete(key));
+    const engine = await opening;
+    return engine.space.channelOrder === wanted.channelOrder ? engine : null;
   }
 
   /** The bundled engine has one order; of the others `rgb` is the exception, and unknown means what DeepFace's galleries have. */

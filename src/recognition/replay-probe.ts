@@ -5,6 +5,7 @@ import type { DatastoreRow } from '../datastore/row.js';
 import { personOf, rowFlaw } from '../datastore/row.js';
 import type { Embedding } from '../embedding/embedding.js';
 import type { EmbeddingSpace } from '../embedding/space.js';
+import type { Box } from '../face/face.js';
 import { probeOf } from './datastore-shelf.js';
 import { keyOfPath } from './enrol-source.js';
 import { vectorSha256 } from './probe-hash.js';
@@ -16,6 +17,16 @@ export interface ReplayProbe {
   readonly excludeImage: string | undefined;
   /** Where the photo is, when it has to be looked at again. */
   readonly photo: string | undefined;
+  /** Which face of it: the one around here; null where the datastore did not say. */
+  readonly box: Box | null;
+}
+
+/** The face whose middle is nearest to a box's; the first without a box. */
+export function faceAt<F extends { readonly box: Box }>(faces: readonly F[], box: Box | null): F | undefined {
+  if (box === null) return faces[0];
+  const off = ({ box: at }: F): number =>
+    Math.hypot(at.x + at.width / 2 - box.x - box.width / 2, at.y + at.height / 2 - box.y - box.height / 2);
+  return faces.toSorted((a, b) => off(a) - off(b))[0];
 }
 
 /** Every good row of a datastore as a probe, its own image left out. */
@@ -32,7 +43,7 @@ export async function* enrolledProbes(
 function probeOfRow(row: DatastoreRow, space: EmbeddingSpace): ReplayProbe | null {
   if (row.embedding === null || row.identity === null || rowFlaw(row, space.dimensions) !== null) return null;
   const embedding = probeOf(row.embedding.slice(), space);
-  return { embedding, sha256: vectorSha256(embedding), excludeImage: row.identity, photo: row.identity };
+  return { embedding, sha256: vectorSha256(embedding), excludeImage: row.identity, photo: row.identity, box: row.box };
 }
 
 /** Rows of a datastore, for the progress of a replay. */

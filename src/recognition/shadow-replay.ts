@@ -13,7 +13,7 @@ import { DEFAULT_TOP_K, thresholdOf } from './domain-query.js';
 import type { DomainState } from './domain-state.js';
 import type { EngineShelf } from './engine-shelf.js';
 import type { GallerySource } from './gallery-source.js';
-import { countRows, enrolledProbes, photoOfIdentity, photosBelow, type ReplayProbe } from './replay-probe.js';
+import { countRows, enrolledProbes, faceAt, photoOfIdentity, photosBelow, type ReplayProbe } from './replay-probe.js';
 import { ReplayTally } from './replay-tally.js';
 import { compareAnswers } from './shadow-classify.js';
 import type { SideAnswer } from './shadow-comparison.js';
@@ -93,15 +93,15 @@ async function* photoProbes(replay: Replay, files: readonly string[]): AsyncGene
     const bytes = await readFile(file);
     const faces = await embedAll(replay, engine, bytes);
     if (faces.length === 0) yield null;
-    for (const { values, sha256 } of faces)
-      yield { embedding: probeOf(values, replay.space), sha256, excludeImage: undefined, photo: file };
+    for (const { values, sha256, box } of faces)
+      yield { embedding: probeOf(values, replay.space), sha256, excludeImage: undefined, photo: file, box };
   }
 }
 
 async function embedAll({ parts, signal }: Replay, engine: FaceEngine, bytes: Uint8Array) {
   try {
     const { faces, sha256 } = await embedFile(engine, bytes, parts.photoLimits, { signal });
-    return faces.map(({ embedding }) => ({ values: embedding.values, sha256 }));
+    return faces.map(({ embedding, box }) => ({ values: embedding.values, sha256, box }));
   } catch (error) {
     // A photo that cannot be read is a probe less, not the end of a replay.
     if (error instanceof KithError && /^(photo|embedding)-/.test(error.code)) return [];
@@ -224,5 +224,6 @@ async function legacyProbe(replay: Replay, probe: ReplayProbe): Promise<Embeddin
   const other = await parts.engines.otherOrder((await parts.engines.get(space)).space);
   if (other === null) return null;
   const faces = await embedAll(replay, other, bytes);
-  return faces[0] === undefined ? null : probeOf(faces[0].values, space);
+  const face = faceAt(faces, probe.box);
+  return face === undefined ? null : probeOf(face.values, space);
 }
