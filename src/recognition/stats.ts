@@ -1,4 +1,5 @@
 import { spaceFromName, spaceName } from '../embedding/space.js';
+import { KithError } from '../errors.js';
 import type { DomainStats } from '../gallery/domain.js';
 import type { DatastoreShelf } from './datastore-shelf.js';
 import type { DomainBook } from './domain-book.js';
@@ -34,10 +35,20 @@ async function galleryStats(
   states: readonly DomainState[],
   signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<string, DomainStats>> {
+  if (states.length === 0) await assertUpToDate(source);
   if (!states.some(({ migrated }) => migrated)) return new Map();
   const gallery = await source.get();
   const { domains } = await gallery.getStats(signal === undefined ? {} : { signal });
   return new Map(domains.map((stats) => [stats.domain, stats]));
+}
+
+/** "No domain yet" must not hide the old service's tables, or a schema that has to be brought up to date first. */
+async function assertUpToDate(source: GallerySource): Promise<void> {
+  try {
+    await source.get();
+  } catch (error) {
+    if (error instanceof KithError && error.code.startsWith('schema-') && error.code !== 'schema-missing') throw error;
+  }
 }
 
 async function datastoreStats({ datastores }: StatsParts, state: DomainState): Promise<DomainStats> {
