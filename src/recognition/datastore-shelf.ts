@@ -16,6 +16,9 @@ export interface DatastoreQuery {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Times that a datastore is read which changes while it is read. */
+const ATTEMPTS = 5;
+
 interface Shelved {
   readonly path: string;
   readonly index: Promise<ExactIndex>;
@@ -50,7 +53,7 @@ export class DatastoreShelf implements AsyncDisposable {
   #open(domain: string, path: string): Shelved {
     const started = performance.now();
     this.#exact ??= openExactSearch();
-    const index = this.#exact.open(path, this.#watching(domain));
+    const index = this.#load(this.#exact, domain, path);
     const shelved: Shelved = { path, index };
     this.#shelved.set(domain, shelved);
     index.then(
@@ -119,6 +122,16 @@ export class DatastoreShelf implements AsyncDisposable {
       [...this.#shelved].map(async ([domain, { index }]) => [domain, (await index).status()] as const),
     );
     return new Map(opened.flatMap((entry) => (entry.status === 'fulfilled' ? [entry.value] : [])));
+  }
+
+  /** A file that is replaced while it is read for the first time is read again at once: nothing older could be served. */
+  async #load(exact: ExactSearch, domain: string, path: string): Promise<ExactIndex> {
+    for (let attempt = 1; ; attempt++) {
+      const index = await exact.open(path, this.#watching(domain));
+      const { state, alert } = index.status();
+      if (state !== 'failed' || alert?.code !== 'datastore-changed' || attempt === ATTEMPTS) return index;
+      await index[Symbol.asyncDispose]();
+    }
   }
 
   /** Serves a datastore's new file as soon as it is read, instead of when its change is noticed; until then the old one. */
