@@ -14,6 +14,8 @@ export interface GoodRow {
   readonly wholePhoto: boolean;
 }
 
+type SoundRow = Pick<GoodRow, 'identity' | 'embedding' | 'wholePhoto'> & { readonly folder: string };
+
 /** A row that does not, and what is wrong with it. */
 export interface BadRow {
   readonly skipped: true;
@@ -52,14 +54,17 @@ export class RowCheck {
   /** Rows per dimension, of the rows that have a vector. */
   readonly dimensions = new Map<number, number>();
   #expected: number | null;
-  readonly #images = new SeenKeys();
-  readonly #faces = new SeenKeys();
-  readonly #key = new KeyHash();
+  readonly #images: SeenKeys;
+  readonly #faces: SeenKeys;
+  readonly #image = new KeyHash();
+  readonly #face = new KeyHash();
   readonly #sums: VectorSums = { squares: 0, sum: 0, sums: 0 };
 
-  /** Without a dimension, that of the first row with a vector is expected. */
-  constructor(dimensions: number | null) {
+  /** Without a dimension, that of the first row with a vector is expected. `rows`: about how many will come. */
+  constructor(dimensions: number | null, rows = 0) {
     this.#expected = dimensions;
+    this.#images = new SeenKeys(rows);
+    this.#faces = new SeenKeys(rows);
   }
 
   /** What was expected; null when no row had a vector. */
@@ -89,7 +94,7 @@ export class RowCheck {
       return this.#skipFlawed(row);
     const unstorable = whyNotStorable(identity, person);
     if (unstorable !== null) return this.#skip(row, 'not-storable', unstorable);
-    return this.#number({ row, identity, embedding, wholePhoto }, person);
+    return this.#number(row, { identity, embedding, folder: person, wholePhoto });
   }
 
   /** Leaves the vector's sums for {@link #number}. */
@@ -99,16 +104,16 @@ export class RowCheck {
     return squares > 0 && Number.isFinite(squares);
   }
 
-  #number(good: Pick<GoodRow, 'row' | 'identity' | 'embedding' | 'wholePhoto'>, folder: string): GoodRow | BadRow {
-    const { row, identity, wholePhoto } = good;
-    const image = this.#key.reset().text(identity).words();
-    this.#key.number(this.#sums.sum).number(this.#sums.sums);
+  #number(row: DatastoreRow, good: SoundRow): GoodRow | BadRow {
+    const { identity, embedding, folder, wholePhoto } = good;
     const { box } = row;
-    if (box !== null) this.#key.number(box.x).number(box.y).number(box.width).number(box.height);
-    const earlier = this.#faces.first(this.#key.words(), row.row);
+    const face = this.#face.reset().text(identity).number(this.#sums.sum).number(this.#sums.sums);
+    if (box !== null) face.number(box.x).number(box.y).number(box.width).number(box.height);
+    const earlier = this.#faces.first(face, row.row);
     if (earlier !== null) return this.#skip(row, 'duplicate', `the same image, vector and box as row ${earlier}`);
     if (wholePhoto) this.wholePhoto++;
-    return { ...good, skipped: false, person: this.#personOf(folder), faceNumber: this.#images.count(image) };
+    const faceNumber = this.#images.count(this.#image.reset().text(identity));
+    return { skipped: false, row, identity, embedding, person: this.#personOf(folder), faceNumber, wholePhoto };
   }
 
   #personOf(folder: string): string {

@@ -13,7 +13,7 @@ export interface FeedOptions {
 /** Bytes of a row beside its vector: path, hash, box and pickle's framing; only for guessing how many rows come. */
 const ROW_BYTES = 170;
 
-export function guessRows({ datastore }: DatastoreSource, dimensions: number): number {
+function guessRows({ datastore }: DatastoreSource, dimensions: number): number {
   const layoutA = datastore.layout === 'A' || datastore.layout === 'A-ensemble';
   const vectors = datastore.parts.length * dimensions * (layoutA ? 4 : 9);
   return Math.max(1, Math.round(datastore.bytes / (vectors + ROW_BYTES)));
@@ -28,8 +28,8 @@ export interface Feed {
 }
 
 export function openFeed(source: DatastoreSource, dimensions: number | null, { meter, signal }: FeedOptions): Feed {
-  const check = new RowCheck(dimensions);
   const guess = guessRows(source, dimensions ?? modelDimension(source));
+  const check = new RowCheck(dimensions, guess);
   return {
     check,
     async *batches() {

@@ -4,9 +4,6 @@
  * two of 10⁷ keys collide with a probability of 6·10⁻¹⁶.
  */
 
-/** What {@link KeyHash.words} gives. */
-export type Key = readonly [number, number, number];
-
 /** A 96-bit hash of a key that is taken in pieces: text, numbers, vectors. Written for speed: it sees every float. */
 export class KeyHash {
   #a = 0;
@@ -43,8 +40,17 @@ export class KeyHash {
     return this.number(value.length);
   }
 
-  words(): Key {
-    return [this.#a >>> 0, this.#b >>> 0, this.#c >>> 0];
+  /** The hash, in three words. */
+  get a(): number {
+    return this.#a >>> 0;
+  }
+
+  get b(): number {
+    return this.#b >>> 0;
+  }
+
+  get c(): number {
+    return this.#c >>> 0;
   }
 }
 
@@ -74,13 +80,21 @@ export function sumVector(values: Float32Array, into: VectorSums): VectorSums {
   return into;
 }
 
+/** Share of the slots that may be taken. */
+const FULL = 0.75;
+
 export class SeenKeys {
   /** Four words a slot: the hash, then a number that is not 0 (0 is an empty slot). */
-  #slots = new Uint32Array(4 * 8192);
+  #slots: Uint32Array;
   #size = 0;
 
+  /** Room for so many keys from the start: growing needs the old slots and the new ones at once. */
+  constructor(keys = 0) {
+    this.#slots = new Uint32Array(4 * Math.max(8192, Math.ceil((keys * 1.02) / FULL)));
+  }
+
   /** The number first kept under a key; null when this is the first, and then `value` (0 … 2³²−2) is kept. */
-  first(key: Key, value: number): number | null {
+  first(key: KeyHash, value: number): number | null {
     const at = this.#slot(key);
     const before = this.#slots[at + 3]!;
     if (before === 0) this.#fill(at, key, value + 1);
@@ -88,19 +102,19 @@ export class SeenKeys {
   }
 
   /** How often a key was counted, this time included. */
-  count(key: Key): number {
+  count(key: KeyHash): number {
     const at = this.#slot(key);
     const times = this.#slots[at + 3]! + 1;
     this.#fill(at, key, times);
     return times;
   }
 
-  #slot([a, b, c]: Key): number {
-    if ((this.#size + 1) * 4 > this.#slots.length * 0.7) this.#grow();
+  #slot({ a, b, c }: KeyHash): number {
+    if ((this.#size + 1) * 4 > this.#slots.length * FULL) this.#grow();
     return this.#find(this.#slots, a, b, c);
   }
 
-  #fill(at: number, [a, b, c]: Key, value: number): void {
+  #fill(at: number, { a, b, c }: KeyHash, value: number): void {
     const slots = this.#slots;
     if (slots[at + 3] === 0) this.#size++;
     slots[at] = a;
@@ -110,12 +124,12 @@ export class SeenKeys {
   }
 
   #find(slots: Uint32Array, a: number, b: number, c: number): number {
-    const mask = slots.length / 4 - 1;
-    let slot = (a ^ (b >>> 7)) & mask;
+    const count = slots.length / 4;
+    let slot = Math.floor((((a ^ (b >>> 7)) >>> 0) / 2 ** 32) * count);
     for (;;) {
       const at = slot * 4;
       if (slots[at + 3] === 0 || (slots[at] === a && slots[at + 1] === b && slots[at + 2] === c)) return at;
-      slot = (slot + 1) & mask;
+      slot = slot + 1 === count ? 0 : slot + 1;
     }
   }
 

@@ -15,7 +15,7 @@ import {
 import { type ProgressListener, ProgressMeter } from './progress.js';
 import type { MigrationReport, MigrationState } from './report.js';
 import { commonDimension, type RowCheck } from './row-check.js';
-import { dimensionWarning, expectedDimension, guessRows, openFeed } from './row-feed.js';
+import { dimensionWarning, expectedDimension, openFeed } from './row-feed.js';
 
 export type MigrationMode = 'migrate' | 'dry-run' | 'validate';
 
@@ -32,9 +32,6 @@ export interface SourceResult {
   readonly report: MigrationReport;
   readonly stored: StoredSpace | null;
 }
-
-/** Fewer rows than these are added one by one to the index that is there. */
-const WORTH_A_BUILD = 1000;
 
 const STATES: Readonly<Record<MigrationMode, MigrationState>> = {
   migrate: 'migrated',
@@ -78,11 +75,10 @@ async function attemptWith(context: SourceContext, dimensions: number | null): P
   return { result: await runComparison(run, stored, dimensions), stored };
 }
 
-/** The table of the space, without its HNSW index when it is empty and much is to come. */
+/** The table of the space, without its HNSW indexes while it is empty: this datastore or a later one may be large. */
 async function tableToLoad({ gallery, source, signal }: RunContext, space: EmbeddingSpace): Promise<StoredSpace> {
   const stored = await ensureFaceTable(gallery, source, space, signal);
-  if (guessRows(source, space.dimensions) >= WORTH_A_BUILD)
-    await setIndexesAside(gallery.database, stored.table, signal);
+  await setIndexesAside(gallery.database, stored.table, signal);
   return stored;
 }
 
