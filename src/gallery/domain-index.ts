@@ -2,19 +2,20 @@ import { KithError } from '../errors.js';
 import type { Database, Queryable, QueryOptions } from './database.js';
 import { stateOf } from './database-fault.js';
 import type { Domain } from './domain.js';
+import { buildMemory, DEFAULT_M } from './index-memory.js';
 import { wholeNumber } from './option-check.js';
 import { isAtLeast, pgvectorVersion, type Version } from './pgvector.js';
-import { ownIndexName, type SearchFacts } from './search-choice.js';
+import { ownIndexName, readSearchFacts, type SearchFacts } from './search-choice.js';
 import { type IndexedValue, indexedExpression, MOST_INDEXED, metricInDatabase, metricOf } from './search-metric.js';
 import { identifier, literal } from './sql-values.js';
 
 /** HNSW's shape: edges per face, and candidates weighed for them while building. */
 export interface IndexShape {
-  /** 2–100; 16 unless given. */
+  /** 2–100; 16 unless given, as pgvector has it. */
   readonly m?: number;
   /** 4–1000, at least 2 m; 64 unless given. */
   readonly efConstruction?: number;
-  /** Megabytes for the build; 512 unless given. */
+  /** Megabytes for the build; what the domain's size asks for unless given, as far as the server is big enough. */
   readonly memoryMb?: number;
 }
 
@@ -31,6 +32,9 @@ export function wantsOwnIndex({ faces, index }: SearchFacts): boolean {
   return index === null || index.share < MAIN_SHARE || faces >= LARGE_FACES;
 }
 
+/** Bytes of a dimension in an index. */
+const BYTES: Readonly<Record<IndexedValue, number>> = { vector: 4, halfvec: 2 };
+
 /** Half precision where pgvector has it: half the memory, and distances are computed from the full vectors anyway. */
 function indexedValue(dimensions: number, version: Version): IndexedValue | null {
   const best: IndexedValue = isAtLeast(version, '0.7.0') ? 'halfvec' : 'vector';
@@ -44,7 +48,7 @@ function definition(
   concurrently: boolean,
 ): string {
   const { family } = metricInDatabase(metricOf(stored));
-  const m = wholeNumber('m', shape.m, [2, 100], 16);
+  const m = wholeNumber('m', shape.m, [2, 100], DEFAULT_M);
   const efConstruction = wholeNumber('efConstruction', shape.efConstruction, [4, 1000], Math.max(64, 2 * m));
   return `create index ${concurrently ? 'concurrently ' : ''}${identifier(ownIndexName(stored.table, domain))}
     on ${stored.table} using hnsw ((${indexedExpression(stored, indexed, 'embedding')}) ${indexed}_${family})
@@ -64,13 +68,24 @@ async function lock(session: Queryable, name: string): Promise<boolean> {
 const unlock = (session: Queryable): Promise<unknown> =>
   session.kind === 'embedded' ? Promise.resolve() : session.query({ text: 'select pg_advisory_unlock_all()' });
 
+async function memoryFor(
+  session: Queryable,
+  domain: Domain,
+  indexed: IndexedValue,
+  { memoryMb, m }: IndexShape,
+): Promise<number> {
+  if (memoryMb !== undefined) return wholeNumber('memoryMb', memoryMb, [1, 1_000_000], memoryMb);
+  const { faces } = await readSearchFacts(session, domain);
+  return buildMemory(session, faces, domain.stored.dimensions * BYTES[indexed], m);
+}
+
 async function build(session: Queryable, domain: Domain, shape: IndexShape, options?: QueryOptions): Promise<void> {
   const version = await pgvectorVersion(session);
   if (version === null) throw new KithError('pgvector-missing', {});
   const indexed = indexedValue(domain.stored.dimensions, version);
   if (indexed === null) return;
   const concurrently = session.kind === 'postgres';
-  const memory = wholeNumber('memoryMb', shape.memoryMb, [1, 1_000_000], 512);
+  const memory = await memoryFor(session, domain, indexed, shape);
   const workers = isAtLeast(version, '0.8.2') ? '' : 'set max_parallel_maintenance_workers = 0;';
   await session.query({ text: `set maintenance_work_mem = '${memory}MB'; ${workers} set statement_timeout = 0` });
   try {

@@ -19,7 +19,7 @@ export const RECALL_TARGET = { recallAt1: 0.999, recallAt10: 0.99 } as const;
 export const meetsTarget = ({ recallAt1, recallAt10 }: Recall): boolean =>
   recallAt1 >= RECALL_TARGET.recallAt1 && recallAt10 >= RECALL_TARGET.recallAt10;
 
-/** Faces that a search of five persons looks at; the probe's own image takes some of them. */
+/** Faces asked for: ten, and room for those of the probe's own image. */
 const LOOKED_AT = 32;
 const NEAREST = 10;
 /** Distances as near to each other as float32 arithmetic in another order puts them are equal. */

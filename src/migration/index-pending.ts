@@ -1,6 +1,7 @@
 import { KithError } from '../errors.js';
 import type { Database, Queryable } from '../gallery/database.js';
 import { stateOf } from '../gallery/database-fault.js';
+import { buildMemory } from '../gallery/index-memory.js';
 import { pgvectorVersion } from '../gallery/pgvector.js';
 import { allowBuilds } from '../gallery/schema-migrate.js';
 import { identifier } from '../gallery/sql-values.js';
@@ -110,7 +111,7 @@ export async function buildPendingIndex(
   // Statistics of vectors serve nothing and cost more than all the others.
   const columns = 'id, person_id, image_path, domain';
   await database.query({ text: `analyze ${identifier(pending.table_name)} (${columns})` }, signal ? { signal } : {});
-  const memory = await buildMemory(database, pending.table_name);
+  const memory = await memoryFor(database, pending.table_name);
   await using _watch = watchBuild(database, pending.table_name, meter);
   try {
     await buildOnce(database, pending, memory, 'parallel', signal);
@@ -121,25 +122,17 @@ export async function buildPendingIndex(
   }
 }
 
-/** Bytes that HNSW's build keeps per row beside the vector: neighbours at m = 16 and the element itself. */
-const GRAPH_BYTES = 700;
-
-/**
- * Megabytes for the whole graph, where the server is big enough: never less than it is set to, never more than twice
- * its shared_buffers (commonly a quarter of the machine).
- */
-async function buildMemory(database: Queryable, table: string): Promise<number> {
-  const { rows } = await database.query<{ set_mb: number; buffers_mb: number; needed_mb: number }>({
+/** What the table's size asks for; see {@link buildMemory}. */
+async function memoryFor(database: Queryable, table: string): Promise<number> {
+  const { rows } = await database.query<{ faces: number; bytes: number }>({
     text: `
-      select (select setting::float8 / 1024 from pg_settings where name = 'maintenance_work_mem') as set_mb,
-             (select setting::float8 / 128 from pg_settings where name = 'shared_buffers') as buffers_mb,
-             (select greatest(reltuples, 0)::float8 * (atttypmod * 4 + ${GRAPH_BYTES}) * 1.3 / 1048576
-              from pg_class join pg_attribute on attrelid = pg_class.oid and attname = 'embedding'
-              where pg_class.oid = $1::regclass) as needed_mb`,
+      select greatest(reltuples, 0)::float8 as faces, (atttypmod * 4)::float8 as bytes
+      from pg_class join pg_attribute on attrelid = pg_class.oid and attname = 'embedding'
+      where pg_class.oid = $1::regclass`,
     values: [identifier(table)],
   });
-  const { set_mb, buffers_mb, needed_mb } = rows[0]!;
-  return Math.ceil(Math.max(set_mb, Math.min(needed_mb, buffers_mb * 2)));
+  const { faces, bytes } = rows[0]!;
+  return buildMemory(database, faces, bytes);
 }
 
 async function buildOnce(
