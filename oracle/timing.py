@@ -79,17 +79,17 @@ def tasks(photo: str, folder: str) -> dict:
 
 
 def serve(photo: str, folder: str) -> None:
-    """Reads a task's name a line, answers its milliseconds; "memory" answers the peak. bench/deepface-speed.ts takes turns with it."""
+    """Reads a task's name a line, answers its milliseconds and those of processor time; "memory" answers the peak. bench/deepface-speed.ts takes turns with it."""
     known = tasks(photo, folder)
     print("ready", flush=True)
     for line in sys.stdin:
         name = line.strip()
         if name == "memory":
-            print(memory_peak(), flush=True)
+            print(memory_peak(), 0, flush=True)
             continue
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         known[name]()
-        print(1000 * (time.perf_counter() - start), flush=True)
+        print(1000 * (time.perf_counter() - start), 1000 * (time.process_time() - busy), flush=True)
 
 
 def main() -> None:

@@ -45,6 +45,28 @@ export async function openSession(
   }
 }
 
+/**
+ * Writes a model as onnxruntime turns it for this machine's processor: operators fused, weights in the layout that they
+ * are used in, in a file of their own (`weights`, in the target's folder). Opened from there they are mapped, where a
+ * session that turns them itself keeps copies. For the processor only, and for this machine. Blocks, as opening does.
+ */
+export async function writeOptimized(model: string, target: string, weights: string): Promise<void> {
+  const session = await InferenceSession.create(model, {
+    executionProviders: ['cpu'],
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 3,
+    optimizedModelFilePath: target,
+    extra: {
+      session: {
+        optimized_model_external_initializers_file_name: weights,
+        optimized_model_external_initializers_min_size_in_bytes: '1024',
+        save_external_prepacked_constant_initializers: '1',
+      },
+    },
+  });
+  await session.release();
+}
+
 // onnxruntime drops a provider that it was not built with and runs on the processor instead, silently.
 function assertDevice(device: Device): void {
   if (!listSupportedBackends().some((backend) => backend.name === device)) throw noDevice(device);

@@ -85,7 +85,8 @@ function rememberLast(session: InferenceSession): NetworkSession {
     run: (feeds: InferenceSession.FeedsType) => {
       const input = feeds.image!.data as Float32Array;
       const same = last?.input.length === input.length && input.every((value, i) => value === last?.input[i]);
-      if (last === undefined || !same) last = { input, outputs: session.run(feeds) };
+      // A copy: the pipeline uses the memory of its input again.
+      if (last === undefined || !same) last = { input: input.slice(), outputs: session.run(feeds) };
       return last.outputs;
     },
   };

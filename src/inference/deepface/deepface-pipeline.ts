@@ -10,9 +10,6 @@ import { type FaceFinding, type FoundFace, findSkipped, RetinaFaceFinding } from
 import { letterbox } from './face-letterbox.js';
 import { normalizeFace } from './face-normalize.js';
 
-// Faces per run: memory stays at the largest batch seen, and more at once gains nothing on a processor.
-const BATCH = 4;
-
 /** What is used of a session. */
 export type NetworkSession = Pick<InferenceSession, 'run' | 'release'>;
 
@@ -51,8 +48,7 @@ export class DeepFacePipeline implements FacePipeline {
     const prepared = await clock.time('align', () => found.flatMap((each) => this.#prepare(photo, each)));
     return clock.time('embed', async () => {
       const faces: VectorFace[] = [];
-      for (let start = 0; start < prepared.length; start += BATCH)
-        faces.push(...(await this.#embedBatch(prepared.slice(start, start + BATCH))));
+      for (const { face, input } of prepared) faces.push({ ...face, values: await this.#embedFace(input) });
       return faces;
     });
   }
@@ -66,17 +62,13 @@ export class DeepFacePipeline implements FacePipeline {
     return [{ face, input: square.data }];
   }
 
-  async #embedBatch(batch: readonly PreparedFace[]): Promise<VectorFace[]> {
-    const { side, dimensions } = this.#recipe.model;
-    const size = 3 * side * side;
-    const input = new Float32Array(batch.length * size);
-    batch.forEach((each, i) => {
-      input.set(each.input, i * size);
+  /** One face a run: several at once gain nothing on a processor, and memory stays at the largest batch seen. */
+  async #embedFace(input: Float32Array): Promise<Float32Array> {
+    const { side } = this.#recipe.model;
+    const { embedding } = await this.#sessions.recognition.run({
+      face: new Tensor('float32', input, [1, 3, side, side]),
     });
-    const face = new Tensor('float32', input, [batch.length, 3, side, side]);
-    const { embedding } = await this.#sessions.recognition.run({ face });
-    const values = embedding!.data as Float32Array;
-    return batch.map((each, i) => ({ ...each.face, values: values.slice(i * dimensions, (i + 1) * dimensions) }));
+    return Float32Array.from(embedding!.data as Float32Array);
   }
 
   async close(): Promise<void> {

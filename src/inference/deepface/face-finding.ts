@@ -11,6 +11,7 @@ import {
   type Border,
   borderOf,
   type DetectionScale,
+  InputMemory,
   type RetinaFaceInput,
   retinaFaceInput,
 } from './retinaface-input.js';
@@ -29,8 +30,12 @@ type Runnable = Pick<InferenceSession, 'run'>;
 
 /** Runs RetinaFace on an input; coarsest stride first. */
 export async function runRetinaFace(session: Runnable, input: RetinaFaceInput): Promise<RetinaFaceMap[]> {
-  const image = new Tensor('float32', input.data, [1, 3, input.height, input.width]);
-  const outputs = await session.run({ image });
+  const { data, width, height } = input;
+  const { top, left, bottom, right } = input.photo;
+  const outputs = await session.run({
+    image: new Tensor('float32', data, [1, 3, height, width]),
+    photo: new Tensor('int64', BigInt64Array.of(...[top, left, bottom, right].map(BigInt)), [4]),
+  });
   return RETINAFACE_STRIDES.map((stride) => {
     const { dims, data } = outputs[`stride${stride}`]!;
     return { stride, height: dims[2]!, width: dims[3]!, data: data as Float32Array };
@@ -42,6 +47,7 @@ export class RetinaFaceFinding implements FaceFinding {
   readonly #session: Runnable;
   readonly #scale: DetectionScale;
   readonly #recipe: Pick<DeepFaceRecipe, 'aligned' | 'expand'>;
+  readonly #memory = new InputMemory();
 
   constructor(session: Runnable, scale: DetectionScale, recipe: Pick<DeepFaceRecipe, 'aligned' | 'expand'>) {
     this.#session = session;
@@ -51,7 +57,7 @@ export class RetinaFaceFinding implements FaceFinding {
 
   async find(photo: Pixels, clock: StageClock): Promise<FoundFace[]> {
     const border = borderOf(photo, this.#recipe.aligned);
-    const input = await clock.time('resize', () => retinaFaceInput(photo, border, this.#scale));
+    const input = await clock.time('resize', () => retinaFaceInput(photo, border, this.#scale, this.#memory));
     const maps = await clock.time('detect', () => runRetinaFace(this.#session, input));
     return clock.time('decode', () =>
       decodeRetinaFace(maps, input).flatMap((detection) => placeFace(photo, border, detection, this.#recipe)),

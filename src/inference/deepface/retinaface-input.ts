@@ -17,6 +17,8 @@ export interface RetinaFaceInput {
   readonly height: number;
   /** Pixels of the input per pixel of the bordered photo. */
   readonly scale: number;
+  /** The input's pixels that the photo reaches; all others are the black border. */
+  readonly photo: { readonly top: number; readonly left: number; readonly bottom: number; readonly right: number };
 }
 
 /** Black pixels that DeepFace lays around a photo on each side before it looks for faces. */
@@ -37,6 +39,17 @@ export function detectionFactor(width: number, height: number, { shortest, longe
   return roundHalfEven(factor * side) > longest ? longest / side : factor;
 }
 
+/** The memory of one input, used for the next one too: up to 24 MB a photo are slow to be noticed as garbage. */
+export class InputMemory {
+  #values = new Float32Array(0);
+
+  /** The same values as last time, at this length and 0. */
+  zeros(length: number): Float32Array {
+    if (this.#values.length < length) this.#values = new Float32Array(length);
+    return this.#values.subarray(0, length).fill(0);
+  }
+}
+
 // OpenCV's fixed point for 8-bit pixels: 11 bits a coefficient.
 const COEFFICIENT = 2048;
 
@@ -44,13 +57,18 @@ const COEFFICIENT = 2048;
  * The bordered photo, scaled as RetinaFace scales it: bit for bit what cv2.resize(INTER_LINEAR) makes of 8-bit pixels.
  * The border is never made: its pixels are known to be black.
  */
-export function retinaFaceInput(photo: Pixels, border: Border, limits: DetectionScale): RetinaFaceInput {
+export function retinaFaceInput(
+  photo: Pixels,
+  border: Border,
+  limits: DetectionScale,
+  memory: InputMemory = new InputMemory(),
+): RetinaFaceInput {
   const full = { width: photo.width + 2 * border.x, height: photo.height + 2 * border.y };
   const scale = detectionFactor(full.width, full.height, limits);
   // A photo a thousand times as wide as high would have no line left; DeepFace fails on it, here it keeps one.
   const width = Math.max(1, roundHalfEven(full.width * scale));
   const height = Math.max(1, roundHalfEven(full.height * scale));
-  const data = new Float32Array(3 * width * height);
+  const data = memory.zeros(3 * width * height);
   const step = 1 / scale;
   const columns = linearTaps(full.width, width, step);
   const rows = linearTaps(full.height, height, step);
@@ -62,7 +80,16 @@ export function retinaFaceInput(photo: Pixels, border: Border, limits: Detection
     if (upper === null && lower === null) continue;
     blendLines(data, y * width, plane, width, upper, lower, rows.weight[y]!);
   }
-  return { data, width, height, scale };
+  const [top, bottom] = reached(rows, border.y, photo.height);
+  const [left, right] = reached(columns, border.x, photo.width);
+  return { data, width, height, scale, photo: { top, left, bottom, right } };
+}
+
+/** The first target position whose value a stretch of the source takes part in, and the one behind the last. */
+function reached({ first, second }: LinearTaps, start: number, length: number): [from: number, to: number] {
+  const inside = (source: number): boolean => source >= start && source < start + length;
+  const touched = (_: number, target: number): boolean => inside(first[target]!) || inside(second[target]!);
+  return [first.findIndex(touched), first.findLastIndex(touched) + 1];
 }
 
 /** VResizeLinear for 8-bit pixels: dst = ((b0·(S0 >> 4)) >> 16 + (b1·(S1 >> 4)) >> 16 + 2) >> 2. */

@@ -1,6 +1,7 @@
 import { type ExternalWeights, GraphBuilder, type Value } from '../graph-builder.js';
 import type { WeightProvider } from '../weights/provider.js';
 import { KerasLayers } from './keras-layers.js';
+import { type FieldOfView, inWindow } from './photo-window.js';
 
 // The epsilon of retinaface_model.py: 2e-5 rounded to float32.
 const EPSILON = 1.9999999494757503e-5;
@@ -10,6 +11,29 @@ const STAGES = [
   { channels: 256, units: 6 },
   { channels: 512, units: 3 },
 ] as const;
+
+interface Unit {
+  readonly name: string;
+  readonly from: number;
+  /** Of its inner convolutions; four times as many come out. */
+  readonly channels: number;
+  readonly stride: number;
+  readonly first: boolean;
+}
+
+const UNITS: readonly Unit[] = STAGES.flatMap(({ channels, units }, stage) =>
+  Array.from({ length: units }, (_, i) => ({
+    name: `stage${stage + 1}_unit${i + 1}`,
+    from: i > 0 ? channels * 4 : stage === 0 ? 64 : channels * 2,
+    channels,
+    stride: i === 0 && stage > 0 ? 2 : 1,
+    first: i === 0,
+  })),
+);
+
+// Up to the end of the second stage: an output row r depends on input rows 8 r ± 45.
+const STEM_UNITS = 7;
+const STEM: FieldOfView = { stride: 8, reach: 45 };
 
 /** Coarsest first, as RetinaFace.detect_faces goes through them. */
 export const RETINAFACE_STRIDES = [32, 16, 8] as const;
@@ -22,7 +46,7 @@ const OUTPUT_CHANNELS = 30;
 
 /**
  * retina-face's RetinaFace on ResNet50 (retinaface/model/retinaface_model.py, 0.0.19):
- * `image` float32 [1, 3, h, w], RGB 0–255 → `stride32`, `stride16`, `stride8`, each float32 [1, 30, h′, w′].
+ * `image` float32 [1, 3, h, w], RGB 0–255, black outside of `photo` int64 [4]: top, left, bottom, right → `stride32`, `stride16`, `stride8`, each float32 [1, 30, h′, w′].
  *
  * The network's two-way softmax over "no face" and "face" of an anchor is sigmoid(face − no face), so the difference is
  * taken in the kernels and the logit given out. The three heads of a stride are one convolution.
@@ -30,7 +54,8 @@ const OUTPUT_CHANNELS = 30;
 export function buildRetinaFace(weights: WeightProvider, external?: ExternalWeights): Uint8Array {
   const g = new GraphBuilder('retinaface', external);
   const net = new RetinaFaceNet(new KerasLayers(g, weights));
-  const { c1, c2, c3 } = net.backbone(g.input('image', 'float32', [1, 3, 'h', 'w']));
+  const image = g.input('image', 'float32', [1, 3, 'h', 'w']);
+  const { c1, c2, c3 } = net.backbone(image, g.input('photo', 'int64', [4]));
   const coarse = net.lateral(c3, 'ssh_c3_lateral', 2048);
   const middle = net.merge(net.lateral(c2, 'ssh_c2_lateral', 512), coarse, 'ssh_c2_aggr');
   const fine = net.merge(net.lateral(c1, 'ssh_m1_red_conv', 256), middle, 'ssh_c1_aggr');
@@ -59,35 +84,30 @@ class RetinaFaceNet {
   }
 
   /** A ResNet50 whose norms stand before the convolutions; the maps of strides 8, 16 and 32. */
-  backbone(image: Value): { c1: Value; c2: Value; c3: Value } {
+  backbone(image: Value, photo: Value): { c1: Value; c2: Value; c3: Value } {
+    const { layers } = this;
+    let x = inWindow(layers.graph, image, photo, STEM, (window) => this.#stem(window));
+    const taps: Value[] = [];
+    for (const unit of UNITS.slice(STEM_UNITS)) {
+      const { sum, tap } = this.#unit(x, unit);
+      if (unit.first) taps.push(tap);
+      x = sum;
+    }
+    return { c1: taps[0]!, c2: taps[1]!, c3: layers.relu(layers.norm(x, norm('bn1'), 2048)) };
+  }
+
+  #stem(image: Value): Value {
     const { layers } = this;
     // bn_data stands before a zero padding, so it cannot be folded.
     let x = layers.norm(image, norm('bn_data'), 3);
     x = layers.convolution(x, 'conv0', { from: 3, to: 64, kernel: [7, 7], stride: 2, pad: 3, norm: norm('bn0') });
     x = layers.maxPool(layers.relu(x), 3, 2, 1);
-    const taps: Value[] = [];
-    let from = 64;
-    STAGES.forEach(({ channels, units }, index) => {
-      for (let unit = 1; unit <= units; unit++) {
-        const stride = unit === 1 && index > 0 ? 2 : 1;
-        const result = this.#unit(x, `stage${index + 1}_unit${unit}`, from, channels, stride, unit === 1);
-        if (unit === 1) taps.push(result.tap);
-        x = result.sum;
-        from = channels * 4;
-      }
-    });
-    return { c1: taps[2]!, c2: taps[3]!, c3: layers.relu(layers.norm(x, norm('bn1'), from)) };
+    for (const unit of UNITS.slice(0, STEM_UNITS)) x = this.#unit(x, unit).sum;
+    return x;
   }
 
   /** `tap` is what comes out of the first convolution: before the stride, so of the stage before's size. */
-  #unit(
-    x: Value,
-    name: string,
-    from: number,
-    channels: number,
-    stride: number,
-    first: boolean,
-  ): { sum: Value; tap: Value } {
+  #unit(x: Value, { name, from, channels, stride, first }: Unit): { sum: Value; tap: Value } {
     const { layers } = this;
     const to = channels * 4;
     const start = layers.relu(layers.norm(x, norm(`${name}_bn1`), from));
