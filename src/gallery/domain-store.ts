@@ -1,5 +1,6 @@
 import { type EmbeddingSpace, spaceName, whyNotComparable } from '../embedding/space.js';
 import { KithError } from '../errors.js';
+import { writeAudit } from './audit-store.js';
 import type { Queryable, QueryOptions } from './database.js';
 import type { Author, Domain, DomainChanges, Mode } from './domain.js';
 import { domainName, notNegative, wholeNumber } from './option-check.js';
@@ -135,19 +136,4 @@ export async function changeDomain(
   const before = Object.fromEntries((Object.keys(changes) as (keyof DomainChanges)[]).map((key) => [key, domain[key]]));
   await writeAudit(database, { domain: name, action: 'domain-set', author, details: { before, after: changes } });
   return readDomain(database, name);
-}
-
-export interface AuditEntry {
-  readonly domain: string | null;
-  readonly action: string;
-  readonly author: Author;
-  readonly details?: Readonly<Record<string, unknown>>;
-}
-
-/** Writes a line of the audit. */
-export async function writeAudit(database: Queryable, { domain, action, author, details }: AuditEntry): Promise<void> {
-  await database.query({
-    text: 'insert into kith_audit (domain, action, who, why, details) values ($1, $2, $3, $4, $5)',
-    values: [domain, action, author.who, author.why ?? null, JSON.stringify(details ?? {})],
-  });
 }

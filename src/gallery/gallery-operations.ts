@@ -1,6 +1,7 @@
 import { embedding } from '../embedding/embedding.js';
 import type { EmbeddingSpace } from '../embedding/space.js';
 import { KithError } from '../errors.js';
+import { type AuditRecord, type AuditRequest, readAudit } from './audit-store.js';
 import type { Candidate } from './candidate.js';
 import type { Queryable, QueryOptions } from './database.js';
 import type { Author, Domain, DomainChanges, DomainSettings, DomainStats, Mode, StoredSpace } from './domain.js';
@@ -122,6 +123,10 @@ export class DatabaseOperations implements GalleryOperations {
 
   setDomain(name: string, changes: DomainChanges, author: Author, options?: QueryOptions): Promise<Domain> {
     return this.#changing(name, (database) => changeDomain(database, name, changes, author), options);
+  }
+
+  audit(request?: AuditRequest, options?: QueryOptions): Promise<Page<AuditRecord>> {
+    return readAudit(this.#context.database, request, options);
   }
 
   ensureSpace(space: EmbeddingSpace, options?: QueryOptions): Promise<StoredSpace> {

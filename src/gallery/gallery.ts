@@ -1,4 +1,5 @@
 import type { EmbeddingSpace } from '../embedding/space.js';
+import type { AuditRecord, AuditRequest } from './audit-store.js';
 import type { Candidate } from './candidate.js';
 import type { DatabaseLocation } from './connection.js';
 import type { Database, Queryable, QueryOptions } from './database.js';
@@ -71,6 +72,8 @@ export interface GalleryOperations {
   ensureDomain(name: string, space: EmbeddingSpace, options?: QueryOptions): Promise<Domain>;
   /** Changes settings and writes an audit row. A mode is only stored here: its gate is recognition's. */
   setDomain(name: string, changes: DomainChanges, author: Author, options?: QueryOptions): Promise<Domain>;
+  /** Who changed what, and why: newest first. */
+  audit(request?: AuditRequest, options?: QueryOptions): Promise<Page<AuditRecord>>;
   /** The table of a space, made when it is not there. */
   ensureSpace(space: EmbeddingSpace, options?: QueryOptions): Promise<StoredSpace>;
   /** Says of which space the embeddings of a taken-over table are. */

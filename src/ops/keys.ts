@@ -32,6 +32,8 @@ export interface NewKey {
 /** Who a request is from. */
 export interface Principal {
   readonly id: string;
+  /** Whose key it is, as its maker noted it; may be empty. */
+  readonly note: string;
   readonly scope: Scope;
   readonly domain: string | null;
 }
@@ -40,6 +42,7 @@ interface KeyRow {
   readonly id: string;
   readonly scope: Scope;
   readonly domain: string | null;
+  readonly note: string;
   readonly sha256: Uint8Array;
   readonly usable: boolean;
 }
@@ -189,7 +192,7 @@ export class ApiKeys {
         this.#vouched.delete(key.id);
         return null;
       }
-      const principal = { id: row.id, scope: row.scope, domain: row.domain };
+      const principal = { id: row.id, note: row.note, scope: row.scope, domain: row.domain };
       this.#vouched.set(key.id, { principal, digest, until: Date.now() + GRACE_MS });
       this.#noteUse(key.id);
       return principal;
@@ -204,7 +207,7 @@ export class ApiKeys {
     const { rows } = await this.#database.query<KeyRow>(
       {
         name: 'kith_keys_find',
-        text: `select id, scope, domain, sha256, ${USABLE} as usable from kith_keys where id = $1`,
+        text: `select id, scope, domain, note, sha256, ${USABLE} as usable from kith_keys where id = $1`,
         values: [id],
         repeatable: true,
       },

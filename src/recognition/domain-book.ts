@@ -4,7 +4,7 @@ import type { Domain } from '../gallery/domain.js';
 import { type Cutover, settleCutovers, standingCutovers } from './cutover-record.js';
 import { type DomainState, domainState } from './domain-state.js';
 import type { GallerySource } from './gallery-source.js';
-import type { ModeVariables } from './mode.js';
+import { type Mode, type ModeVariables, modeWithoutOwn } from './mode.js';
 import { ModeMemory, type RememberedDomain, type RememberedDomains } from './mode-memory.js';
 import { type PendingRollback, RollbackMemory } from './rollback-memory.js';
 import { StorageFolders } from './storage-folders.js';
@@ -78,6 +78,11 @@ export class DomainBook implements AsyncDisposable {
   async states(): Promise<readonly DomainState[]> {
     const { states } = await this.#recent();
     return [...states.values()].toSorted((a, b) => (a.domain < b.domain ? -1 : 1));
+  }
+
+  /** What a domain would answer from if it had no mode of its own. */
+  modeWithoutOwn({ datastore, migrated }: DomainState): Mode {
+    return modeWithoutOwn(this.#options.variables, { datastore: datastore !== null, migrated }).mode;
   }
 
   /** A look that began at `since` or later. */

@@ -93,8 +93,8 @@ export class RecognitionService implements Recognition {
   readonly modes: Recognition['modes'] = {
     list: async () => (await this.#book.states()).map(modeOf),
     of: async (domain) => modeOf(await this.#book.state(domain)),
-    set: async (domain: string, mode: Mode, author: Author, { force = false } = {}) => {
-      await this.#switch.set(domain, mode, author, force);
+    set: async (domain: string, mode: Mode | null, author: Author, { force = false, signal } = {}) => {
+      await this.#switch.set(domain, mode, author, { force, signal });
       return modeOf(await this.#book.state(domain));
     },
   };

@@ -52,8 +52,16 @@ export interface Recognition extends AsyncDisposable {
   readonly modes: {
     list(call?: Call): Promise<readonly DomainMode[]>;
     of(domain: string, call?: Call): Promise<DomainMode>;
-    /** `pgvector` passes the gate of {@link Recognition.cutover}: throws `cutover-refused` with the reasons. */
-    set(domain: string, mode: Mode, author: Author, options?: Call & { readonly force?: boolean }): Promise<DomainMode>;
+    /**
+     * `pgvector` passes the gate of {@link Recognition.cutover}: throws `cutover-refused` with the reasons. Null takes
+     * the domain's own mode back, through the same gate where that makes the database answer.
+     */
+    set(
+      domain: string,
+      mode: Mode | null,
+      author: Author,
+      options?: Call & { readonly force?: boolean },
+    ): Promise<DomainMode>;
   };
 
   readonly shadow: {

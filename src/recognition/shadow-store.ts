@@ -1,6 +1,6 @@
+import { writeAudit } from '../gallery/audit-store.js';
 import type { Queryable } from '../gallery/database.js';
 import type { Author } from '../gallery/domain.js';
-import { writeAudit } from '../gallery/domain-store.js';
 import type { Comparison, SideAnswer } from './shadow-comparison.js';
 
 export type ShadowSource = 'traffic' | 'replay';

@@ -28,6 +28,12 @@ export interface SwitchParts {
   readonly onEvent: (event: RecognitionEvent) => void;
 }
 
+interface SetOptions {
+  /** `pgvector` although the verdict is not ready. */
+  readonly force: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
  * Changes of what a domain answers from. The mode, the cutover and the audit row change in one transaction, so a kill
  * leaves the domain in the old mode or in the new one, with its record.
@@ -100,7 +106,7 @@ export class ModeSwitch {
     if (state.mode !== 'pgvector') throw new KithError('rollback-nothing', { domain, mode: state.mode });
     if (state.datastore === null || !existsSync(state.datastore))
       throw new KithError('rollback-no-datastore', { domain });
-    return this.#rollBack(state, 'dual', { who: author.who, why: author.why ?? 'rollback' });
+    return this.#rollBack(state, 'dual', 'dual', { who: author.who, why: author.why ?? 'rollback' });
   }
 
   /** A watch's own decision. */
@@ -116,16 +122,17 @@ export class ModeSwitch {
 
   async #rollBack(
     state: DomainState,
-    mode: 'pkl' | 'dual',
+    to: 'pkl' | 'dual',
+    own: Mode | null,
     author: { readonly who: string; readonly why: string },
   ): Promise<RollbackReport> {
     const { domain } = state;
-    const written = await this.#settle(state, mode, author).then(
+    const written = await this.#settle(state, own, author).then(
       () => true,
       () => false,
     );
     if (!written) await this.#note(state, author);
-    await this.#told(state, written ? mode : 'dual', author.why);
+    await this.#told(state, written ? to : 'dual', author.why);
     const added = await this.#parts.writeThrough.run(state).catch(() => null);
     return { domain, mode: 'dual', writtenThrough: added ?? 0, complete: added !== null };
   }
@@ -141,7 +148,7 @@ export class ModeSwitch {
   /** The mode, the end of the cutover and the audit row, in one transaction; then the note is not needed any more. */
   async #settle(
     { domain, cutover }: Pick<DomainState, 'domain' | 'cutover'>,
-    mode: Mode,
+    mode: Mode | null,
     author: { readonly who: string; readonly why: string },
   ): Promise<void> {
     const gallery = await this.#parts.source.get();
@@ -160,29 +167,34 @@ export class ModeSwitch {
     await this.#parts.writeThrough.run(state);
   }
 
-  /** Any mode by hand. `pgvector` is a cutover, and leaving it is a rollback. */
-  async set(domain: string, mode: Mode, author: Author, force: boolean): Promise<void> {
+  /**
+   * Any mode by hand; null takes the domain's own mode back, so that the variables count, or what the domain has.
+   * What then answers from the database is a cutover, and leaving that is a rollback.
+   */
+  async set(domain: string, mode: Mode | null, author: Author, { force, signal }: SetOptions): Promise<void> {
     const state = await this.#parts.book.state(domain);
-    switch (mode) {
+    const to = mode ?? this.#parts.book.modeWithoutOwn(state);
+    const why = author.why ?? (mode === null ? 'no mode of its own' : `mode ${mode}`);
+    switch (to) {
       case 'pgvector':
-        if (state.cutover === null) await this.cutover({ domain, author, force });
+        if (state.cutover === null && (mode !== null || state.mode !== to))
+          await this.cutover({ domain, author, force, signal });
+        if (mode === null) await this.#setPlain(state, mode, to, { who: author.who, why });
         return;
       case 'pkl':
-      case 'dual': {
+      case 'dual':
         if (state.datastore === null) throw new KithError('datastore-none', { domain });
-        const why = author.why ?? `mode ${mode}`;
-        if (state.mode === 'pgvector') await this.#rollBack(state, mode, { who: author.who, why });
-        else await this.#setPlain(state, mode, { who: author.who, why });
+        if (state.mode === 'pgvector') await this.#rollBack(state, to, mode, { who: author.who, why });
+        else await this.#setPlain(state, mode, to, { who: author.who, why });
         return;
-      }
     }
   }
 
-  async #setPlain(state: DomainState, mode: Mode, author: Author): Promise<void> {
+  async #setPlain(state: DomainState, own: Mode | null, to: Mode, author: Author): Promise<void> {
     if (!state.migrated) throw new KithError('mode-not-migrated', { domain: state.domain });
     const gallery = await this.#parts.source.get();
-    await gallery.setDomain(state.domain, { mode }, author);
-    await this.#told(state, mode, author.why ?? '');
+    await gallery.setDomain(state.domain, { mode: own }, author);
+    await this.#told(state, to, author.why ?? '');
   }
 
   async #told(state: DomainState, to: Mode, why: string): Promise<void> {

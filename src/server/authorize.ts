@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { KithError } from '../errors.js';
+import type { Author } from '../gallery/domain.js';
 import type { ApiKeys, Principal } from '../ops/keys.js';
 
 declare module 'fastify' {
@@ -36,6 +37,13 @@ export function authorizeRequests(app: FastifyInstance, keys: ApiKeys): void {
 export function allowDomain({ principal }: Pick<FastifyRequest, 'principal'>, domain: string): string {
   if (principal === null || principal.domain === null || principal.domain === domain) return domain;
   throw new KithError('key-scope', { has: `the domain ${principal.domain}`, needs: `the domain ${domain}` });
+}
+
+/** Who asks for a change, as the audit keeps it: the key by its id and note, `http` where there are no keys. */
+export function requestAuthor({ principal }: Pick<FastifyRequest, 'principal'>, why: string | undefined): Author {
+  const note = principal === null || principal.note === '' ? '' : ` (${principal.note})`;
+  const who = principal === null ? 'http' : `key ${principal.id}${note}`;
+  return why === undefined ? { who } : { who, why };
 }
 
 /** The part of a list that the request's key may see. */

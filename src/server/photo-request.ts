@@ -20,6 +20,12 @@ const TWO_PHOTOS: readonly (readonly [string, string])[] = [
 const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** The fields of a JSON body. Throws `request-body`. */
+export function jsonFields({ body }: Pick<FastifyRequest, 'body'>): Fields {
+  if (isObject(body) && !(body instanceof Uint8Array)) return body;
+  throw new KithError('request-body', { problem: 'it must be a JSON object, sent as application/json' });
+}
+
 /** Bytes of a base64 text or of a `data:` URL. Throws `parameter-value`, which does not repeat the text. */
 function decodeBase64(value: unknown, name: string): Uint8Array {
   const text = typeof value === 'string' ? value.replace(/^data:[^,]{0,100};base64,/, '').trim() : null;

@@ -1,5 +1,6 @@
 import { parseSpaceName, type SpaceName } from '../embedding/space.js';
 import { KithError } from '../errors.js';
+import { isMode, MODES, type Mode } from '../recognition/mode.js';
 import type { Fields } from './photo-request.js';
 
 /** Several spellings of one field: the API's own comes first. */
@@ -61,6 +62,15 @@ export const topK = (fields: Fields): number | undefined =>
 export function space(fields: Fields): SpaceName | undefined {
   const name = optionalText(fields, 'space');
   return name === undefined ? undefined : parseSpaceName(name);
+}
+
+/** A mode, or null for none of the domain's own. Throws `parameter-missing` or `parameter-value`. */
+export function requiredMode(fields: Fields): Mode | null {
+  const { mode } = fields;
+  if (mode === null || isMode(mode)) return mode;
+  const allowed = `${MODES.join(', ')} or null`;
+  if (mode === undefined) throw new KithError('parameter-missing', { name: 'mode', meaning: allowed });
+  throw new KithError('parameter-value', { name: 'mode', allowed, given: show(mode) });
 }
 
 /** `cursor` and `limit` of a list. */

@@ -106,6 +106,16 @@ const galleryAnswers = {
     flags: list(text),
   }),
   Faces: page('Face'),
+  AuditRecord: object({
+    id: text,
+    at: text,
+    domain: nullable('string', 'null: about no single domain'),
+    action: text,
+    who: { ...text, description: 'a key, a user of the machine, or Kith itself' },
+    why: nullable('string'),
+    details: { type: 'object' },
+  }),
+  Audit: page('AuditRecord'),
   ShadowReport: object({
     domain: text,
     comparisons: count,
@@ -149,6 +159,13 @@ const requests = {
       space: text,
     },
     ['threshold', 'space'],
+  ),
+  ModeRequest: object(
+    {
+      mode: { enum: ['pkl', 'dual', 'pgvector', null], description: "null: none of the domain's own" },
+      reason: { ...text, description: 'recorded with the change' },
+    },
+    ['reason'],
   ),
   SearchRequest: object({ embedding: list(number), domain: text, threshold: number, topK: count }, [
     'domain',

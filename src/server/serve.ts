@@ -15,7 +15,7 @@ import { authorizeRequests } from './authorize.js';
 import { eventListener, instrument, stageListener, watchState } from './instrument.js';
 import { assertMayListen, listen } from './listen.js';
 import { collectRoutes } from './openapi.js';
-import { domainRoutes, personRoutes } from './routes/gallery-routes.js';
+import { auditRoutes, domainRoutes, personRoutes } from './routes/gallery-routes.js';
 import { photoRoutes } from './routes/photo-routes.js';
 import { serviceRoutes } from './routes/service-routes.js';
 import { ensureSampleGallery } from './sample-gallery.js';
@@ -58,6 +58,7 @@ export function buildApp(
       photoRoutes(api, state);
       domainRoutes(api, state);
       personRoutes(api, state);
+      auditRoutes(api, state);
     },
     { prefix: '/api/v1' },
   );

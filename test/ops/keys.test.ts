@@ -32,7 +32,7 @@ it.each([
   ['admin', 'd', 'recognise', 'e', false],
   ['admin', 'd', 'recognise', null, false],
 ] as const)('a key for %s in %s asked for %s in %s: %s', (scope, bound, asked, domain, allowed) => {
-  expect(isAllowed({ id: 'x', scope, domain: bound }, asked, domain)).toBe(allowed);
+  expect(isAllowed({ id: 'x', note: '', scope, domain: bound }, asked, domain)).toBe(allowed);
 });
 
 eachBackend('API keys', (backend) => {

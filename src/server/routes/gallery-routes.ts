@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { DomainStats } from '../../gallery/domain.js';
-import { allowDomain, ofAllowedDomain } from '../authorize.js';
+import { allowDomain, ofAllowedDomain, requestAuthor } from '../authorize.js';
 import { DOMAIN_PATH, DOMAIN_QUERY, type Operation, PAGE, type Parameter } from '../operation.js';
-import type { Fields } from '../photo-request.js';
-import { pageRequest, requiredDomain, requiredText } from '../request-field.js';
+import { type Fields, jsonFields } from '../photo-request.js';
+import { optionalText, pageRequest, requiredDomain, requiredMode, requiredText } from '../request-field.js';
 import type { ServiceState } from '../service-state.js';
 
 const ID: Parameter = {
@@ -31,6 +31,21 @@ const read = (
 const DOMAINS = read('domains', 'The domains, each with its mode and size.', 'Domains');
 const DOMAIN = read('domain', 'One domain.', 'Domain', [DOMAIN_PATH]);
 const MODE = read('mode', 'What answers the searches of a domain, and why.', 'DomainMode', [DOMAIN_PATH]);
+const SET_MODE: Operation = {
+  id: 'setMode',
+  summary: 'Set what answers the searches of a domain; pgvector passes the same gate as a cutover.',
+  scope: 'admin',
+  parameters: [DOMAIN_PATH],
+  body: 'ModeRequest',
+  answer: 'DomainMode',
+};
+const AUDIT: Operation = {
+  id: 'audit',
+  summary: 'Who changed what, and why: newest first.',
+  scope: 'admin',
+  parameters: [{ ...DOMAIN_QUERY, description: 'only what was done to this domain', required: false }, ...PAGE],
+  answer: 'Audit',
+};
 const SHADOW = read('shadow', 'How the two searches of a domain agree.', 'ShadowReport', [DOMAIN_PATH]);
 const STATS = read('stats', 'Persons and faces of every domain.', 'Stats');
 const PERSONS = read('persons', 'The persons of a domain, by name.', 'Persons', [DOMAIN_QUERY, ...PAGE]);
@@ -63,12 +78,30 @@ export function domainRoutes(app: FastifyInstance, state: ServiceState): void {
   app.get('/domains/:domain/mode', { config: { operation: MODE } }, async (request) =>
     state.services.recognition.modes.of(domainOf(request), { signal: request.cancel }),
   );
+  app.put('/domains/:domain/mode', { config: { operation: SET_MODE } }, async (request) => {
+    const domain = domainOf(request);
+    const fields = jsonFields(request);
+    const author = requestAuthor(request, optionalText(fields, 'reason'));
+    return state.services.recognition.modes.set(domain, requiredMode(fields), author, { signal: request.cancel });
+  });
   app.get('/domains/:domain/shadow', { config: { operation: SHADOW } }, async (request) =>
     state.services.recognition.shadow.report(domainOf(request), { signal: request.cancel }),
   );
   app.get('/stats', { config: { operation: STATS } }, async (request) => {
     const { domains } = await state.services.recognition.stats({ signal: request.cancel });
     return { domains: ofAllowedDomain(request, domains) };
+  });
+}
+
+/** The audit; a key of one domain reads that domain's. */
+export function auditRoutes(app: FastifyInstance, state: ServiceState): void {
+  app.get('/audit', { config: { operation: AUDIT } }, async (request) => {
+    const fields = request.query as Fields;
+    const asked = optionalText(fields, 'domain');
+    const domain = asked === undefined ? request.principal?.domain : allowDomain(request, asked);
+    const gallery = await state.services.gallery();
+    const about = domain == null ? {} : { domain };
+    return gallery.audit({ ...pageRequest(fields), ...about }, { signal: request.cancel });
   });
 }
 
