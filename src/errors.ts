@@ -441,6 +441,16 @@ export const FAULTS = {
     status: 409,
     exit: 1,
   },
+  'person-merge-same': {
+    message: 'a person cannot be merged into itself: both are {name} of the domain {domain}',
+    status: 400,
+    exit: 2,
+  },
+  'person-merge-domains': {
+    message: 'persons of two domains cannot be merged: one is of {from}, the other of {into}',
+    status: 400,
+    exit: 2,
+  },
   'gallery-option': {
     message: '{option} must be {allowed}, and {given} was given',
     status: 400,

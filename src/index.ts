@@ -37,6 +37,7 @@ export async function openGallery(options: OpenOptions = {}): Promise<Gallery> {
 export { type Embedding, embedding } from './embedding/embedding.js';
 export { type EmbeddingSpace, parseSpaceName, type SpaceName, spaceFromName, spaceName } from './embedding/space.js';
 export { type FaultCode, KithError } from './errors.js';
+export type { AuditRecord, AuditRequest } from './gallery/audit-store.js';
 export type { Candidate } from './gallery/candidate.js';
 export type { Author, Domain, DomainChanges, DomainSettings, DomainStats, Mode } from './gallery/domain.js';
 export type {
@@ -50,4 +51,5 @@ export type {
   SearchPlan,
 } from './gallery/gallery.js';
 export type { NewPerson, Page, PageRequest, Person } from './gallery/person.js';
+export type { MergeReport } from './gallery/person-merge.js';
 export type { FaceDetails, FaceFlag, NewFace, StoredFace } from './gallery/stored-face.js';

@@ -59,7 +59,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'person',
-    summary: 'persons: list, show, rename, erase',
+    summary: 'persons: list, show, rename, merge, erase',
     load: async () => (await import('./commands/person.js')).personCommand,
   },
   {

@@ -11,6 +11,7 @@ import { deleteFace, listFaces, upsertFace } from './face-store.js';
 import type { GalleryOperations, Probe, SearchAnswer, SearchOptions } from './gallery.js';
 import { galleryStats } from './gallery-stats.js';
 import type { NewPerson, Page, PageRequest, Person } from './person.js';
+import { type MergeReport, mergePersons } from './person-merge.js';
 import { deletePerson, findPerson, listPersons, readPerson, renamePerson, upsertPerson } from './person-store.js';
 import { prepareSearch, runSearch } from './search.js';
 import { declareSpace, ensureSpace } from './space-store.js';
@@ -78,6 +79,11 @@ export class DatabaseOperations implements GalleryOperations {
 
   deletePerson(id: string, options?: QueryOptions): Promise<boolean> {
     return deletePerson(this.#context.database, id, options);
+  }
+
+  mergePersons(fromId: string, intoId: string, author: Author, options?: QueryOptions): Promise<MergeReport> {
+    const merge = (database: Queryable) => mergePersons(database, fromId, intoId, author, options);
+    return this.#changing(undefined, merge, options);
   }
 
   addEmbedding(face: NewFace, options?: QueryOptions): Promise<StoredFace> {

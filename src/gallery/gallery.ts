@@ -6,6 +6,7 @@ import type { Database, Queryable, QueryOptions } from './database.js';
 import type { Author, Domain, DomainChanges, DomainSettings, DomainStats, Mode, StoredSpace } from './domain.js';
 import type { IndexShape } from './domain-index.js';
 import type { NewPerson, Page, PageRequest, Person } from './person.js';
+import type { MergeReport } from './person-merge.js';
 import type { LiveRecall } from './recall-live.js';
 import type { TuneOptions, TuneReport } from './recall-tune.js';
 import type { Probe, SearchAnswer, SearchOptions, SearchPlan } from './search-answer.js';
@@ -60,6 +61,9 @@ export interface GalleryOperations {
   renamePerson(id: string, name: string, options?: QueryOptions): Promise<Person>;
   /** Deletes a person with all its faces, in every space. False when there was none. */
   deletePerson(id: string, options?: QueryOptions): Promise<boolean>;
+
+  /** Moves all faces of a person to another one of its domain and deletes it; audited. Throws `person-merge-…`. */
+  mergePersons(fromId: string, intoId: string, author: Author, options?: QueryOptions): Promise<MergeReport>;
 
   /** Adds a face, or replaces the one stored under its image path and face number. */
   addEmbedding(face: NewFace, options?: QueryOptions): Promise<StoredFace>;

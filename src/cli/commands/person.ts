@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import type { Gallery } from '../../gallery/gallery.js';
 import type { Person } from '../../gallery/person.js';
 import { domainOption, given, jsonCommand, numberWithin } from '../arguments.js';
+import { author } from '../author.js';
 import { tableLines } from '../table.js';
 import type { Terminal } from '../terminal.js';
 
@@ -11,6 +12,7 @@ export function personCommand(terminal: Terminal): Command {
     .addCommand(listCommand(terminal))
     .addCommand(showCommand(terminal))
     .addCommand(renameCommand(terminal))
+    .addCommand(mergeCommand(terminal))
     .addCommand(eraseCommand(terminal));
 }
 
@@ -97,6 +99,30 @@ function renameCommand(terminal: Terminal): Command {
         const { id } = await find(gallery, who, domain);
         const person = await gallery.renamePerson(id, name, { signal: terminal.signal });
         terminal.answer(person, () => asLines([person]));
+      }),
+    );
+}
+
+interface MergeFlags {
+  readonly domain?: string;
+  readonly reason?: string;
+}
+
+function mergeCommand(terminal: Terminal): Command {
+  return jsonCommand('merge')
+    .description('Give all faces of a person to another one of its domain, and delete it. Photos and datastores stay.')
+    .argument('<from>', 'who goes: id, or a name with --domain')
+    .argument('<into>', 'who stays, with its own name: id, or a name with --domain')
+    .option('--domain <name>', 'the gallery')
+    .option('--reason <text>', 'recorded with the change')
+    .action((from: string, into: string, { domain, reason }: MergeFlags) =>
+      withGallery(async (gallery) => {
+        const [gone, kept] = [await find(gallery, from, domain), await find(gallery, into, domain)];
+        const answer = await gallery.mergePersons(gone.id, kept.id, author(reason), { signal: terminal.signal });
+        const { person, merged, faces } = answer;
+        terminal.answer(answer, () => [
+          `${faces} faces of ${merged.name} are now ${person.name}'s in ${person.domain}; ${merged.name} is gone`,
+        ]);
       }),
     );
 }
