@@ -50,6 +50,7 @@ async function searches(count: number): Promise<number> {
   return round(percentile(samples, 0.5), 2);
 }
 
+const searchable = await seconds(() => gallery.findMatches(generator!.probe('clustered'), 'slovenia'));
 const delay = monitorEventLoopDelay({ resolution: 5 });
 const exactP50 = await searches(20);
 delay.enable();
@@ -68,6 +69,7 @@ const restart = await seconds(async () => {
 const answer = {
   faces,
   loadSeconds: load,
+  searchableSeconds: searchable,
   exactP50,
   buildSeconds: build,
   indexedP50,

@@ -1,12 +1,11 @@
 // How search grows with the gallery: for each size its index's build time and bytes, and then, all sizes in turns, the
 // p50 of findMatches and the recall of what it found.
 //
-//   npm run bench -- search-growth [--sizes 10000,23640,100000] [--probes 200] [--rounds 200] [--json FILE]
+//   npm run bench -- search-growth [--sizes 10000,23640,100000] [--probes 200] [--rounds 200] [--json]
 //
 // Each size is a database of its own with one domain, indexed as Kith would have it: the table's float32 index, and
 // above 200,000 faces one of half precision. Up to 100,000 faces both are built, for the ratio of their sizes. A million
 // faces (--sizes …,1000000) take most of an hour, 8 GB of disk and a server with 4 GB of shared_buffers.
-import { writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { parseSpaceName, spaceFromName } from '#kith/embedding/space.js';
@@ -24,7 +23,7 @@ const { values } = parseArgs({
     sizes: { type: 'string', default: '10000,23640,100000' },
     probes: { type: 'string', default: '200' },
     rounds: { type: 'string', default: '200' },
-    json: { type: 'string' },
+    json: { type: 'boolean', default: false },
   },
 });
 const sizes = values.sizes.split(',').map(Number);
@@ -109,7 +108,7 @@ async function prepare(faces: number): Promise<Size> {
 async function ownIndex({ gallery }: BenchGallery): Promise<string> {
   const { rows } = await gallery.database.query<{ name: string }>({
     text: `select x.relname::text as name from pg_index i join pg_class x on x.oid = i.indexrelid
-      where i.indrelid = 'face_embeddings'::regclass and x.relname like '%_domain_%'`,
+      where i.indrelid = 'face_embeddings'::regclass and x.relname like '%\\_domain\\_%\\_idx'`,
   });
   return rows[0]!.name;
 }
@@ -157,9 +156,11 @@ try {
   // A gallery knows its indexes for ten seconds.
   await setTimeout(11_000);
   const answer = { bench: 'search-growth', sizes: prepared.map(({ about }) => about), rows: await measure() };
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(answer, null, 1)}\n`);
-  console.table(answer.sizes);
-  console.table(answer.rows);
+  if (values.json) console.log(JSON.stringify(answer));
+  else {
+    console.table(answer.sizes);
+    console.table(answer.rows);
+  }
 } finally {
   for (const { bench } of prepared) await bench[Symbol.asyncDispose]();
 }

@@ -1,4 +1,5 @@
-// Compiles bench/ and runs one of its files: `npm run bench -- engine-photo [--json]`. Without a name, lists them.
+// Compiles bench/ and runs one of its files: `npm run bench -- engine-photo [--json]`. Without a name, `targets`: all that
+// was promised, in a table.
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 
@@ -6,8 +7,9 @@ const root = new URL('..', import.meta.url);
 const names = readdirSync(new URL('bench/', root))
   .filter((file) => file.endsWith('.ts'))
   .map((file) => file.slice(0, -3));
-const [name, ...rest] = process.argv.slice(2);
-if (name === undefined || !names.includes(name)) {
+const given = process.argv.slice(2);
+const [name, ...rest] = given[0] === undefined || given[0].startsWith('--') ? ['targets', ...given] : given;
+if (!names.includes(name)) {
   console.error(`which run? one of: ${names.join(', ')}`);
   process.exit(2);
 }

@@ -2,9 +2,9 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 // Shared memory does not count as a worker's own, so its collector would let gigabytes of photos pile up unseen.
-const LEFT_UNCOLLECTED = 64 * 1024 * 1024;
+const LEFT_UNCOLLECTED = 24 * 1024 * 1024;
 
-/** Lets go of photos that a worker is done with: collects garbage after every 64 MiB of them (a few milliseconds). */
+/** Lets go of photos that a worker is done with: collects garbage after every 24 MiB of them (a few milliseconds). */
 export class SharedMemoryCollector {
   readonly #collect: () => void;
   #seen = 0;

@@ -31,7 +31,7 @@ const UNITS: readonly Unit[] = STAGES.flatMap(({ channels, units }, stage) =>
   })),
 );
 
-// Up to the end of the second stage: an output row r depends on input rows 8 r ± 45.
+// All of stride 8 and finer: its output row r depends on input rows 8 r ± 45.
 const STEM_UNITS = 7;
 const STEM: FieldOfView = { stride: 8, reach: 45 };
 
@@ -43,6 +43,7 @@ export type RetinaFaceStride = (typeof RETINAFACE_STRIDES)[number];
 export const RETINAFACE_CHANNELS = { score: 2, box: 8, landmark: 20 } as const;
 
 const OUTPUT_CHANNELS = 30;
+const CONTEXT_CHANNELS = [256, 128, 128] as const;
 
 /**
  * retina-face's RetinaFace on ResNet50 (retinaface/model/retinaface_model.py, 0.0.19):
@@ -86,10 +87,13 @@ class RetinaFaceNet {
   /** A ResNet50 whose norms stand before the convolutions; the maps of strides 8, 16 and 32. */
   backbone(image: Value, photo: Value): { c1: Value; c2: Value; c3: Value } {
     const { layers } = this;
-    let x = inWindow(layers.graph, image, photo, STEM, (window) => this.#stem(window));
-    const taps: Value[] = [];
-    for (const unit of UNITS.slice(STEM_UNITS)) {
-      const { sum, tap } = this.#unit(x, unit);
+    const [after, ...units] = UNITS.slice(STEM_UNITS);
+    const start = inWindow(layers.graph, image, photo, STEM, (window) => this.#start(this.#stem(window), after!));
+    const first = this.#unit(start, start, after!);
+    const taps = [first.tap];
+    let x = first.sum;
+    for (const unit of units) {
+      const { sum, tap } = this.#unit(x, this.#start(x, unit), unit);
       if (unit.first) taps.push(tap);
       x = sum;
     }
@@ -102,15 +106,21 @@ class RetinaFaceNet {
     let x = layers.norm(image, norm('bn_data'), 3);
     x = layers.convolution(x, 'conv0', { from: 3, to: 64, kernel: [7, 7], stride: 2, pad: 3, norm: norm('bn0') });
     x = layers.maxPool(layers.relu(x), 3, 2, 1);
-    for (const unit of UNITS.slice(0, STEM_UNITS)) x = this.#unit(x, unit).sum;
+    for (const unit of UNITS.slice(0, STEM_UNITS)) x = this.#unit(x, this.#start(x, unit), unit).sum;
     return x;
   }
 
-  /** `tap` is what comes out of the first convolution: before the stride, so of the stage before's size. */
-  #unit(x: Value, { name, from, channels, stride, first }: Unit): { sum: Value; tap: Value } {
+  #start(x: Value, { name, from }: Unit): Value {
+    return this.layers.relu(this.layers.norm(x, norm(`${name}_bn1`), from));
+  }
+
+  /**
+   * What a unit makes of its input `x`, of which a stage's first unit needs only the `start`. `tap` is what comes out of
+   * the first convolution: before the stride, so of the stage before's size.
+   */
+  #unit(x: Value, start: Value, { name, from, channels, stride, first }: Unit): { sum: Value; tap: Value } {
     const { layers } = this;
     const to = channels * 4;
-    const start = layers.relu(layers.norm(x, norm(`${name}_bn1`), from));
     const shortcut = first ? layers.convolution(start, `${name}_sc`, { from, to, kernel: [1, 1], stride }) : x;
     const tap = layers.relu(
       layers.convolution(start, `${name}_conv1`, { from, to: channels, kernel: [1, 1], norm: norm(`${name}_bn2`) }),
@@ -145,18 +155,19 @@ class RetinaFaceNet {
     return this.layers.relu(this.#unitOf(this.layers.add(fine, cut), layer, 256, 256, 3));
   }
 
-  /** Three fields of view side by side. */
-  context(x: Value, module: string): Value {
+  /** Three fields of view side by side, of {@link CONTEXT_CHANNELS}. */
+  context(x: Value, module: string): Value[] {
     const { layers } = this;
     const near = this.#unitOf(x, `${module}_det_conv1`, 256, 256, 3);
     const shared = layers.relu(this.#unitOf(x, `${module}_det_context_conv1`, 256, 128, 3));
     const wide = this.#unitOf(shared, `${module}_det_context_conv2`, 128, 128, 3);
     const further = layers.relu(this.#unitOf(shared, `${module}_det_context_conv3_1`, 128, 128, 3));
     const widest = this.#unitOf(further, `${module}_det_context_conv3_2`, 128, 128, 3);
-    return layers.relu(layers.concat([near, wide, widest]));
+    return [near, wide, widest].map((map) => layers.relu(map));
   }
 
-  heads(x: Value, stride: RetinaFaceStride): Value {
+  /** The heads over the fields of view, as if these were one map. */
+  heads(fields: readonly Value[], stride: RetinaFaceStride): Value {
     const w = this.layers.weights;
     const parts = (['cls_score', 'bbox_pred', 'landmark_pred'] as const).map((head, i) => {
       const channels = [4, 8, 20][i]!;
@@ -173,8 +184,15 @@ class RetinaFaceNet {
       parts.map((part) => ({ ...part, kernel: part.bias })),
       0,
     );
-    const shape = { from: 512, to: OUTPUT_CHANNELS, kernel: [1, 1], stride: 1, pad: 0 } as const;
-    return this.layers.convolutionOf(x, kernel, Float32Array.from(bias), shape);
+    let from = 0;
+    const results = fields.map((field, i) => {
+      const channels = CONTEXT_CHANNELS[i]!;
+      const own = kernel.subarray(from * OUTPUT_CHANNELS, (from + channels) * OUTPUT_CHANNELS);
+      from += channels;
+      const shape = { from: channels, to: OUTPUT_CHANNELS, kernel: [1, 1], stride: 1, pad: 0 } as const;
+      return this.layers.convolutionOf(field, own, i === 0 ? Float32Array.from(bias) : null, shape);
+    });
+    return results.reduce((sum, result) => this.layers.add(sum, result));
   }
 }
 

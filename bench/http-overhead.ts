@@ -1,0 +1,122 @@
+// What the HTTP API adds: to a recognition over its engine and search, and to a search over the library's call.
+//
+//   npm run bench -- http-overhead [--faces 23640] [--rounds 400] [--photos 60] [--json]
+//
+// The service is a process of its own, asked over a kept-alive loopback connection. A recognition's own times come with
+// its answer; what the client waited beyond them is what HTTP added. A search takes turns with the same search by the
+// library in this process.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { parseSpaceName, spaceFromName } from '#kith/embedding/space.js';
+import { serverGallery } from './support/bench-database.js';
+import { loadDomain } from './support/gallery-load.js';
+import { inTurns, percentile, round } from './support/measure.js';
+
+const { values } = parseArgs({
+  options: {
+    faces: { type: 'string', default: '23640' },
+    rounds: { type: 'string', default: '400' },
+    photos: { type: 'string', default: '60' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const [faces, rounds, photos] = [values.faces, values.rounds, values.photos].map(Number) as [number, number, number];
+const SPACE = spaceFromName(
+  parseSpaceName('model_arcface_detector_retinaface_aligned_normalization_base_expand_0'),
+  512,
+);
+const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+const folder = await mkdtemp(join(tmpdir(), 'kith-bench-'));
+
+/** Starts `kith serve` on a port of the system's choice and waits until it is ready. */
+async function serve(more: Record<string, string>): Promise<{ address: string; child: ChildProcess }> {
+  const own = { KITH_DATA: join(folder, 'data'), KITH_STORAGE: folder, KITH_PORT: '0', ...more };
+  const child = spawn(process.execPath, ['bin/kith.js', 'serve'], {
+    env: { PATH: process.env.PATH, HOME: folder, ...own },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
+    output += String(chunk);
+    const address = /^Kith is at (\S+)/m.exec(output)?.[1];
+    if (address === undefined) continue;
+    child.stdout.resume();
+    while ((await fetch(`${address}/readyz`)).status !== 200) await new Promise((resolve) => setTimeout(resolve, 100));
+    return { address, child };
+  }
+  throw new Error(`kith serve ended: ${output}`);
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  child.kill('SIGTERM');
+  if (child.exitCode === null) await once(child, 'exit');
+}
+
+async function post(url: string, type: string, body: Buffer | string): Promise<Record<string, unknown>> {
+  const call = request(url, { method: 'POST', agent, headers: { 'content-type': type } });
+  call.end(body);
+  const [response] = await once(call, 'response');
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  const text = Buffer.concat(chunks).toString();
+  if (response.statusCode !== 200) throw new Error(`${response.statusCode}: ${text}`);
+  return JSON.parse(text) as Record<string, unknown>;
+}
+
+/** Milliseconds that a client waits beyond decoding, engine and search; the embedded database's sample gallery is searched. */
+async function recognitions(): Promise<number[]> {
+  const { address, child } = await serve({});
+  const demo = 'node_modules/@vladmandic/face-api/demo';
+  const files = await Promise.all([1, 2, 3, 4, 5, 6].map((n) => readFile(`${demo}/sample${n}.jpg`)));
+  const added: number[] = [];
+  for (let n = -6; n < photos; n++) {
+    const start = performance.now();
+    const answer = await post(
+      `${address}/api/v1/recognize?domain=sample`,
+      'image/jpeg',
+      files[(n + 6) % files.length]!,
+    );
+    const wall = performance.now() - start;
+    const { decode, faces: engine, search } = answer.timings as Record<string, number>;
+    if (n >= 0) added.push(wall - decode! - engine! - search!);
+  }
+  await end(child);
+  return added;
+}
+
+async function searches(): Promise<Record<'http' | 'library', number[]>> {
+  await using bench = await serverGallery();
+  const { gallery, url } = bench;
+  const persons = Math.ceil(faces / 9);
+  const { generator } = await loadDomain(gallery, 'slovenia', SPACE, { faces, persons, seed: 1 });
+  const { address, child } = await serve({ VECTOR_DB_URL: url });
+  const probes = Array.from({ length: rounds }, () => generator.probe('clustered'));
+  const bodies = probes.map((probe) => JSON.stringify({ domain: 'slovenia', embedding: [...probe] }));
+  const samples = await inTurns(rounds, {
+    http: (n) => post(`${address}/api/v1/search`, 'application/json', bodies[n % rounds]!),
+    // Another probe than HTTP's of the same turn, whose pages would be warm.
+    library: (n) => gallery.findMatches(probes[(n + Math.floor(rounds / 2)) % rounds]!, 'slovenia'),
+  });
+  await end(child);
+  return samples;
+}
+
+const added = await recognitions();
+const { http, library } = await searches();
+agent.destroy();
+await rm(folder, { recursive: true, force: true });
+const answer = {
+  bench: 'http-overhead',
+  recognizeAddsMs: round(percentile(added, 0.5), 2),
+  recognizeAddsP99Ms: round(percentile(added, 0.99), 2),
+  searchHttpMs: round(percentile(http, 0.5)),
+  searchLibraryMs: round(percentile(library, 0.5)),
+  searchAddsMs: round(percentile(http, 0.5) - percentile(library, 0.5)),
+};
+if (values.json) console.log(JSON.stringify(answer));
+else console.table([answer]);
