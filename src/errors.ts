@@ -760,6 +760,12 @@ export const FAULTS = {
 
   // cli
   usage: { message: '{problem}', hint: '{command} --help', status: 400, exit: 2 },
+  'bench-checkout': {
+    message: 'benchmarks belong to a checkout of Kith, and this is an installed package without them',
+    hint: 'clone the repository, npm ci, then npx kith bench',
+    status: 400,
+    exit: 2,
+  },
   'file-missing': { message: 'there is no file or folder {path}', status: 400, exit: 2 },
   'file-forbidden': { message: 'the rights of this user do not allow to use {path}', status: 403, exit: 1 },
   'file-kind': { message: '{path} is not the kind of file that is needed', status: 400, exit: 2 },

@@ -128,6 +128,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/models.js')).modelsCommand,
   },
   {
+    name: 'bench',
+    summary: 'benchmarks that print their numbers, in a checkout',
+    load: async () => (await import('./commands/bench.js')).benchCommand,
+  },
+  {
     name: 'systemd',
     summary: 'print or install a systemd unit for the service',
     load: async () => (await import('./commands/systemd.js')).systemdCommand,
