@@ -13,6 +13,9 @@ export class ServiceNotifier implements Disposable {
   readonly #manager: ServiceManager;
   readonly #onFailure: (why: string) => void;
   #timer: NodeJS.Timeout | undefined;
+  #starting: NodeJS.Timeout | undefined;
+  /** One after the other: a late word of a start must not follow `ready`. */
+  #sent: Promise<void> = Promise.resolve();
 
   /** @param onFailure told once when a message could not be sent, such as where there is no `systemd-notify` */
   constructor(onFailure: (why: string) => void, manager: ServiceManager = serviceManager()) {
@@ -38,7 +41,19 @@ export class ServiceNotifier implements Disposable {
     return this.#send([`--status=${text}`, `EXTEND_TIMEOUT_USEC=${Math.round(seconds * 1_000_000)}`]);
   }
 
+  /**
+   * Extends the start again and again, by `seconds` each time, until `ready`, `stopping` or the end: systemd's
+   * TimeoutStartSec then is for a process that hangs, not for one at work. `text` is asked anew each time.
+   */
+  extendStartWhile(seconds: number, text: () => string): void {
+    if (!this.managed) return;
+    const extend = (): void => void this.extendStart(seconds, text());
+    extend();
+    this.#starting = setInterval(extend, (seconds * 1_000) / 3).unref();
+  }
+
   ready(text: string): Promise<void> {
+    clearInterval(this.#starting);
     return this.#send(['--ready', `--status=${text}`]);
   }
 
@@ -63,9 +78,15 @@ export class ServiceNotifier implements Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
+    clearInterval(this.#starting);
   }
 
   #send(words: readonly string[]): Promise<void> {
+    this.#sent = this.#sent.then(() => this.#notify(words));
+    return this.#sent;
+  }
+
+  #notify(words: readonly string[]): Promise<void> {
     const { notifySocket, path } = this.#manager;
     if (notifySocket === null) return Promise.resolve();
     const options = { env: { NOTIFY_SOCKET: notifySocket, PATH: path }, timeout: SEND_TIMEOUT_MS };

@@ -32,6 +32,9 @@ export interface ServeOptions {
   readonly signal: AbortSignal;
 }
 
+/** How long a start may be silent while it works, seconds; told to systemd three times as often. */
+const START_SILENCE = 90;
+
 /** Where the service keeps whether it has keys, for when the database is away. */
 const keyMemory = (config: Config): string => join(config.data, 'keys-known');
 
@@ -81,6 +84,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<void
   await using _lock = await ProcessLock.acquire(join(config.data, 'service.lock'), `the data folder ${config.data}`);
   await using _pid = config.pidFile === null ? null : await PidFile.write(config.pidFile);
   using notifier = new ServiceNotifier((why) => logger.warn({ why }, 'systemd cannot be told'));
+  notifier.extendStartWhile(START_SILENCE, () => stepOf(state));
   await using services = await openServices(config, {
     schema: 'migrate',
     maintain: true,
@@ -112,6 +116,8 @@ export async function serve(config: Config, options: ServeOptions): Promise<void
   }
 }
 
+const stepOf = ({ stage }: ServiceState): string => (stage.name === 'starting' ? stage.step : stage.name);
+
 /** Opens what answers, and enrols the sample gallery on a first start. A server that is down keeps nobody from starting. */
 async function prepare(
   config: Config,
@@ -119,7 +125,7 @@ async function prepare(
   services: Services,
   signal: AbortSignal,
 ): Promise<EnrolReport | null> {
-  state.starting('loading the engine and opening the database');
+  state.starting('loading the engine, opening the database and bringing its schema up to date');
   const engine = services.engines.warm();
   // Awaited below; until then its failure is not an unhandled one.
   engine.catch(() => undefined);

@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { serviceManager } from '#kith/config/service-manager.js';
 import { ServiceNotifier } from '#kith/ops/service-notifier.js';
-import { ROOT } from '../support/kith.js';
+import { onServer, serverDatabase } from '../support/database.js';
+import { ROOT, startKith } from '../support/kith.js';
 import { findProgram } from '../support/postgres-cluster.js';
 
 let folder: string;
@@ -81,6 +83,20 @@ describe('what systemd is told', () => {
     expect(beats()).toBe(atMost);
   });
 
+  withNotify('that a long start goes on, again and again, and no more once it is ready', async () => {
+    using notifier = new ServiceNotifier(fail, manager(await listen()));
+    let step = 'opening the database';
+    notifier.extendStartWhile(0.6, () => step);
+    await expect.poll(() => got.join('\n')).toContain('STATUS=opening the database');
+    step = 'loading the engine';
+    await expect.poll(() => got.filter((text) => text.includes('EXTEND_TIMEOUT_USEC=600000')).length).toBe(4);
+    expect(got.join('\n')).toContain('STATUS=loading the engine');
+    await notifier.ready('listening');
+    await sleep(700);
+    const last = got.findLastIndex((text) => text.includes('EXTEND_TIMEOUT_USEC'));
+    expect(got.findIndex((text) => text.includes('READY=1'))).toBeGreaterThan(last);
+  });
+
   it('nothing, without a service manager', async () => {
     using notifier = new ServiceNotifier(fail, serviceManager({}));
     expect(notifier.managed).toBe(false);
@@ -99,5 +115,40 @@ describe('what systemd is told', () => {
   it('a watchdog meant for another process is not ours', () => {
     expect(serviceManager({ WATCHDOG_USEC: '1000000', WATCHDOG_PID: '1' }).watchdogSeconds).toBeNull();
     expect(serviceManager({ WATCHDOG_USEC: '1000000', WATCHDOG_PID: String(process.pid) }).watchdogSeconds).toBe(1);
+  });
+});
+
+onServer('kith serve under systemd', (server) => {
+  withNotify('is given time while the schema is brought up to date, and is ready after it', async () => {
+    const database = await serverDatabase('extension', server);
+    // Somebody else migrates: the service waits for the lock, as it would for a table that is written anew.
+    const other = new pg.Client({ connectionString: database.url });
+    await other.connect();
+    await other.query(`select pg_advisory_lock(hashtext('kith schema'))`);
+    const env = {
+      NOTIFY_SOCKET: await listen(),
+      VECTOR_DB_URL: database.url!,
+      KITH_DATA: join(folder, 'data'),
+      KITH_STORAGE: join(folder, 'storage'),
+      KITH_PORT: '0',
+      KITH_WORKERS: '1',
+    };
+    const service = startKith(['serve'], { env });
+    const ended = once(service, 'close');
+    try {
+      await expect.poll(() => got.join('\n'), { timeout: 20_000 }).toContain('EXTEND_TIMEOUT_USEC=90000000');
+      await sleep(3_000);
+      expect(got.join('\n')).not.toContain('READY=1');
+      await other.query(`select pg_advisory_unlock(hashtext('kith schema'))`);
+      await expect.poll(() => got.join('\n'), { timeout: 60_000 }).toContain('READY=1');
+      service.kill('SIGTERM');
+      expect(await ended).toEqual([0, null]);
+      expect(got.join('\n')).toContain('STOPPING=1');
+    } finally {
+      service.kill('SIGKILL');
+      await ended;
+      await other.end();
+      await database.drop();
+    }
   });
 });
