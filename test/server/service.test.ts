@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { kith, ROOT, startKith } from '../support/kith.js';
@@ -44,6 +45,31 @@ async function start(more: Record<string, string> = {}): Promise<Service> {
   });
   return { child, address, output: () => output, ended };
 }
+
+/** A photo on its way: its head has arrived, its body comes when `send` is called. */
+function ask(address: string): { arrived: Promise<unknown>; status: Promise<number | undefined>; send: () => void } {
+  const body = photo('sample5.jpg');
+  const headers = { expect: '100-continue', 'content-type': 'image/jpeg', 'content-length': body.length };
+  const asked = request(`${address}/api/v1/detect`, { method: 'POST', headers });
+  asked.flushHeaders();
+  const status = once(asked, 'response').then(([answer]: { statusCode?: number; resume(): void }[]) => {
+    answer?.resume();
+    return answer?.statusCode;
+  });
+  return { arrived: once(asked, 'continue'), status, send: () => asked.end(body) };
+}
+
+const closed = (address: string): Promise<void> =>
+  expect
+    .poll(
+      () =>
+        fetch(`${address}/livez`).then(
+          () => 'open',
+          () => 'closed',
+        ),
+      { timeout: 5000 },
+    )
+    .toBe('closed');
 
 afterEach(() => {
   for (const child of running.splice(0)) if (child.exitCode === null) child.kill('SIGKILL');
@@ -113,34 +139,33 @@ describe('kith serve', () => {
 
   it('finishes what is in flight after SIGTERM', async () => {
     const { address, child, ended } = await start();
-    const body = photo('sample5.jpg');
-    const ask = (): { arrived: Promise<unknown>; status: Promise<number | undefined>; send: () => void } => {
-      const headers = { expect: '100-continue', 'content-type': 'image/jpeg', 'content-length': body.length };
-      const asked = request(`${address}/api/v1/detect`, { method: 'POST', headers });
-      asked.flushHeaders();
-      const status = once(asked, 'response').then(([answer]: { statusCode?: number; resume(): void }[]) => {
-        answer?.resume();
-        return answer?.statusCode;
-      });
-      return { arrived: once(asked, 'continue'), status, send: () => asked.end(body) };
-    };
-    const inFlight = [ask(), ask(), ask(), ask()];
+    const inFlight = [ask(address), ask(address), ask(address), ask(address)];
     await Promise.all(inFlight.map(({ arrived }) => arrived));
     child.kill('SIGTERM');
     // The service stops accepting at once, and waits for the bodies of what it has accepted.
-    await expect
-      .poll(
-        () =>
-          fetch(`${address}/livez`).then(
-            () => 'open',
-            () => 'closed',
-          ),
-        { timeout: 5000 },
-      )
-      .toBe('closed');
+    await closed(address);
     for (const { send } of inFlight) send();
     expect(await Promise.all(inFlight.map(({ status }) => status))).toEqual([200, 200, 200, 200]);
     expect(await ended).toBe(0);
+  }, 120_000);
+
+  it('ends at once at a second SIGTERM, whatever is in flight, and the next one starts', async () => {
+    const { address, child, ended } = await start();
+    const { arrived, status } = ask(address);
+    const cut = expect(status).rejects.toThrow();
+    await arrived;
+    child.kill('SIGTERM');
+    await closed(address);
+    // It waits for the body that does not come; KITH_SHUTDOWN_SECONDS is 25 unless set.
+    await sleep(2000);
+    expect(child.exitCode).toBeNull();
+    const second = performance.now();
+    child.kill('SIGTERM');
+    expect(await ended).toBe(1);
+    expect(performance.now() - second).toBeLessThan(2000);
+    await cut;
+    const next = await start();
+    expect((await fetch(`${next.address}/readyz`)).status).toBe(200);
   }, 120_000);
 
   it('says that the port is busy, that the folder has its service, that the host needs a key', async () => {
