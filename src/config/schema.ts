@@ -1,4 +1,5 @@
 import { choiceOption, flagOption, numberOption, type Option, textOption } from './option.js';
+import { POOL_SIZE } from './pool-size.js';
 
 const MIB = 1024 * 1024;
 
@@ -35,9 +36,7 @@ export const OPTIONS = {
   poolSize: numberOption({
     variable: 'VECTOR_DB_POOL_SIZE',
     meaning: 'connections to PostgreSQL that one process may hold',
-    default: 10,
-    min: 2,
-    max: 100,
+    ...POOL_SIZE,
     unit: 'connections',
   }),
   storage: textOption({

@@ -30,7 +30,7 @@ export interface Health {
 
 export interface GalleryOptions {
   readonly location: DatabaseLocation;
-  /** Connections to a PostgreSQL server, 1–100; 10 unless given. */
+  /** Connections to a PostgreSQL server, 2–100; 10 unless given. */
   readonly poolSize?: number;
   /** Milliseconds after which the server gives a statement up; 0, no limit, unless given. */
   readonly statementTimeout?: number;

@@ -1,3 +1,4 @@
+import { POOL_SIZE } from '../config/pool-size.js';
 import { KithError } from '../errors.js';
 import type { Database, Queryable, QueryOptions } from './database.js';
 import type { DomainSettings, Mode } from './domain.js';
@@ -142,7 +143,7 @@ function openDatabase({ location, poolSize, statementTimeout }: GalleryOptions):
   switch (location.kind) {
     case 'postgres':
       return openServerDatabase(location.connection, {
-        poolSize: wholeNumber('poolSize', poolSize, [1, 100], 10),
+        poolSize: wholeNumber('poolSize', poolSize, [POOL_SIZE.min, POOL_SIZE.max], POOL_SIZE.default),
         statementTimeout: wholeNumber('statementTimeout', statementTimeout, [0, 86_400_000], 0),
       });
     case 'embedded':
