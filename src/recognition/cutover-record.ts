@@ -92,6 +92,15 @@ export async function undoCutover(
   return rows[0] === undefined ? null : read(rows[0]);
 }
 
+/** Whether the last cutover of a domain was undone. */
+export async function wasRolledBack(database: Pick<Queryable, 'query'>, domain: string): Promise<boolean> {
+  const { rows } = await database.query<{ undone: boolean }>({
+    text: `select state = 'rolled-back' as undone from kith_cutovers where domain = $1::text order by id desc limit 1`,
+    values: [domain],
+  });
+  return rows[0]?.undone === true;
+}
+
 /** Marks the cutovers as settled whose watch is over. */
 export async function settleCutovers(database: Pick<Queryable, 'query'>): Promise<void> {
   await database.query({

@@ -31,7 +31,7 @@ export interface CutoverReport {
 /** The JSON of `kith rollback`. */
 export interface RollbackReport {
   readonly domain: string;
-  readonly mode: 'dual';
+  readonly mode: 'pkl' | 'dual';
   /** Faces that were added to the gallery since the cutover and have now been written to the datastore. */
   readonly writtenThrough: number;
   /** Whether the gallery could be read for that; otherwise it is done when the database is back. */

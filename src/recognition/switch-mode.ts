@@ -3,7 +3,7 @@ import { KithError } from '../errors.js';
 import type { Author, Mode } from '../gallery/domain.js';
 import type { Gallery } from '../gallery/gallery.js';
 import type { CutoverReport, CutoverRequest, RollbackReport } from './cutover.js';
-import { type Cutover, insertCutover, undoCutover } from './cutover-record.js';
+import { type Cutover, insertCutover, undoCutover, wasRolledBack } from './cutover-record.js';
 import type { DatastoreShelf } from './datastore-shelf.js';
 import type { WriteThrough } from './datastore-write-through.js';
 import type { DomainBook } from './domain-book.js';
@@ -98,15 +98,25 @@ export class ModeSwitch {
 
   /**
    * Back to the datastore's answers, at once; then what was added to the gallery since is written to the datastore.
-   * Works while the database is down: this machine follows at once, the database is told when it is back.
+   * Works while the database is down: this machine follows at once, the database is told when it is back. Killed after
+   * the switch, the next call writes what the datastore still lacks.
    * Throws `rollback-nothing`, `rollback-no-datastore`.
    */
   async rollback(domain: string, author: Author): Promise<RollbackReport> {
     const state = await this.#parts.book.state(domain);
-    if (state.mode !== 'pgvector') throw new KithError('rollback-nothing', { domain, mode: state.mode });
+    if (state.mode !== 'pgvector') return this.#finish(state, state.mode);
     if (state.datastore === null || !existsSync(state.datastore))
       throw new KithError('rollback-no-datastore', { domain });
     return this.#rollBack(state, 'dual', 'dual', { who: author.who, why: author.why ?? 'rollback' });
+  }
+
+  /** The rest of a rollback that was killed after the switch. */
+  async #finish(state: DomainState, mode: 'pkl' | 'dual'): Promise<RollbackReport> {
+    const { domain } = state;
+    const { database } = await this.#parts.source.get();
+    const added = (await wasRolledBack(database, domain)) ? await this.#parts.writeThrough.run(state) : 0;
+    if (added === 0) throw new KithError('rollback-nothing', { domain, mode });
+    return { domain, mode, writtenThrough: added, complete: true };
   }
 
   /** A watch's own decision. */

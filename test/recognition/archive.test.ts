@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openDatastore } from '#kith/datastore/datastore.js';
 import type { Gallery } from '#kith/gallery/gallery.js';
 import { openGallery } from '#kith/gallery/open-gallery.js';
 import type { ArchiveRequest } from '#kith/recognition/archive.js';
@@ -11,6 +12,7 @@ import type { Recognition } from '#kith/recognition/recognition.js';
 import { type Backend, eachBackend, type TestDatabase } from '../support/database.js';
 import { ARCFACE_FILE, makeRows } from '../support/domain-folder.js';
 import { migratedDomain, type Row, validator, vectorOfRow } from '../support/dual-domain.js';
+import { ARCFACE, inSpace, randomVector, seeded } from '../support/embeddings.js';
 import { startKith } from '../support/kith.js';
 import { makeWorkplace, type Workplace } from '../support/recognition.js';
 
@@ -46,7 +48,13 @@ eachBackend('archive', (backend: Backend) => {
     await writeFile(`${datastore()}.ldsa`, '(1, 2)');
   });
 
-  const datastore = () => join(place.storage, domain, ARCFACE_FILE);
+  const folder = () => join(place.storage, domain);
+  const datastore = () => join(folder(), ARCFACE_FILE);
+  const addFace = async (name: string, seed: number) => {
+    const person = await gallery.addPerson({ name, domain });
+    const face = inSpace(ARCFACE, randomVector(512, seeded(seed).normal));
+    await gallery.addEmbedding({ personId: person.id, imagePath: `${domain}/${name}/1.jpg`, embedding: face });
+  };
   const cutover = (watchMinutes = 0) => recognition.cutover({ domain, author: AUTHOR, force: true, watchMinutes });
   const archive = (more: Partial<ArchiveRequest> = {}) =>
     recognition.archive({ domain, author: AUTHOR, minDays: 0, ...more });
@@ -172,6 +180,59 @@ eachBackend('archive', (backend: Backend) => {
         expect(killed).toBeGreaterThan(0);
         // The lock of a killed command is free.
         if ((await standing()).mode === null) expect(await cutover()).toMatchObject({ mode: 'pgvector' });
+      });
+
+      it('in the middle of a rollback: the old mode with its cutover, or the datastore, whole, and nothing added is lost', async () => {
+        const rowsThere = async () => (await (await openDatastore(datastore())).survey()).rows;
+        let killed = 0;
+        let faces = rows.length;
+        let least = faces;
+        for (let after = 100, ended = false; !ended; after *= 1.2) {
+          if ((await standing()).mode !== 'pgvector') await cutover();
+          await addFace(`Later ${++faces}`, faces);
+          const before = await standing();
+          ended = !(await killedAfter(after, 'rollback', domain, '--reason', 'killed'));
+          if (!ended) killed++;
+          const { mode, cutovers, audits } = await standing();
+          const written = Number(audits) - Number(before.audits);
+          expect([mode, cutovers, written]).toEqual(mode === 'dual' ? ['dual', '0', 1] : ['pgvector', '1', 0]);
+          // The old datastore or the new one, and never fewer rows than before.
+          const there = await rowsThere();
+          expect([least, faces]).toContain(there);
+          least = there;
+          if (mode === 'dual' && there < faces) {
+            await recognition.modes.list();
+            expect(await recognition.rollback(domain, AUTHOR)).toMatchObject({ writtenThrough: faces - there });
+            least = await rowsThere();
+          }
+        }
+        expect(killed).toBeGreaterThan(0);
+        expect(await rowsThere()).toBe(faces);
+        expect((await standing()).mode).toBe('dual');
+      });
+
+      it('in the middle of a restore: every file is whole or not there, and the next run ends it', async () => {
+        await cutover();
+        const signature = `${ARCFACE_FILE}.ldsa`;
+        const before = new Map<string, string>();
+        for (const name of [ARCFACE_FILE, signature]) before.set(name, await hashFile(join(folder(), name)));
+        const { archive: file } = await archive();
+        let killed = 0;
+        for (let after = 100, ended = false; !ended; after *= 1.2) {
+          // Every run has all of it to do.
+          for (const name of before.keys()) await rm(join(folder(), name), { force: true });
+          const audits = Number((await standing()).audits);
+          ended = !(await killedAfter(after, 'archive', 'restore', file));
+          if (!ended) killed++;
+          const there = (await left()).filter((name) => before.has(name));
+          for (const name of there) expect(await hashFile(join(folder(), name))).toBe(before.get(name));
+          // It is written down when it is done.
+          if (Number((await standing()).audits) > audits) expect(there).toHaveLength(2);
+        }
+        expect(killed).toBeGreaterThan(0);
+        expect(await recognition.restoreArchive(file, AUTHOR)).toMatchObject({ domain, unchanged: 2 });
+        expect(await left()).toEqual(['Ana', ARCFACE_FILE, signature]);
+        expect(await standing()).toMatchObject({ mode: 'pgvector', cutovers: '1' });
       });
 
       it('in the middle of an archive: every datastore is in its folder or in a whole archive', async () => {

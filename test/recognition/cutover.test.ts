@@ -117,6 +117,26 @@ eachBackend('cutover', (backend: Backend) => {
     await expect(recognition.rollback(domain, AUTHOR)).rejects.toMatchObject({ code: 'rollback-nothing' });
   });
 
+  it('is finished by the next call when it was killed before the datastore had everything', async () => {
+    await force();
+    const added = await addFace('Later', 5);
+    // What a rollback leaves that is killed after its transaction.
+    await gallery.database.query({ text: `update kith_domains set mode = 'dual' where name = $1`, values: [domain] });
+    await gallery.database.query({
+      text: `update kith_cutovers set state = 'rolled-back' where domain = $1`,
+      values: [domain],
+    });
+    await expect.poll(mode).toBe('dual');
+    expect(await recognition.rollback(domain, AUTHOR)).toMatchObject({
+      mode: 'dual',
+      writtenThrough: 1,
+      complete: true,
+    });
+    expect(await countRows()).toBe(31);
+    expect((await recognition.search(added, { domain })).candidates[0]?.person.name).toBe('Later');
+    await expect(recognition.rollback(domain, AUTHOR)).rejects.toMatchObject({ code: 'rollback-nothing' });
+  });
+
   it('writes a rollback down once, also when nothing was added', async () => {
     await force();
     expect(await recognition.rollback(domain, AUTHOR)).toMatchObject({ writtenThrough: 0, complete: true });
