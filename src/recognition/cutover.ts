@@ -34,6 +34,8 @@ export interface RollbackReport {
   readonly mode: 'pkl' | 'dual';
   /** Faces that were added to the gallery since the cutover and have now been written to the datastore. */
   readonly writtenThrough: number;
+  /** The signature beside the datastore, when that was written to: it no longer fits. Left as it is. */
+  readonly staleSignature: string | null;
   /** Whether the gallery could be read for that; otherwise it is done when the database is back. */
   readonly complete: boolean;
 }

@@ -11,6 +11,16 @@ import { decodeVector } from '../gallery/vector-binary.js';
 import type { DatastoreShelf } from './datastore-shelf.js';
 import type { DomainState } from './domain-state.js';
 import type { GallerySource } from './gallery-source.js';
+import type { RecognitionEvent } from './options.js';
+
+/** What was added to a datastore. */
+export interface WrittenThrough {
+  readonly faces: number;
+  /** The signature beside the file, when that was replaced: Kith has no key to sign it anew. */
+  readonly staleSignature: string | null;
+}
+
+const NOTHING: WrittenThrough = Object.freeze({ faces: 0, staleSignature: null });
 
 /** Faces fetched at once. */
 const BATCH = 500;
@@ -23,16 +33,18 @@ const BATCH = 500;
 export class WriteThrough {
   readonly #source: GallerySource;
   readonly #datastores: DatastoreShelf;
+  readonly #onEvent: (event: RecognitionEvent) => void;
   readonly #newest = new Map<string, string>();
-  readonly #running = new Map<string, Promise<number>>();
+  readonly #running = new Map<string, Promise<WrittenThrough>>();
 
-  constructor(source: GallerySource, datastores: DatastoreShelf) {
+  constructor(source: GallerySource, datastores: DatastoreShelf, onEvent: (event: RecognitionEvent) => void) {
     this.#source = source;
     this.#datastores = datastores;
+    this.#onEvent = onEvent;
   }
 
   /** Answers how many faces were added. One run at a time per domain; a second call waits for it and looks again. */
-  async run(state: Pick<DomainState, 'domain' | 'datastore' | 'space'>): Promise<number> {
+  async run(state: Pick<DomainState, 'domain' | 'datastore' | 'space'>): Promise<WrittenThrough> {
     await this.#running.get(state.domain)?.catch(() => undefined);
     const run = this.#run(state);
     this.#running.set(state.domain, run);
@@ -40,7 +52,7 @@ export class WriteThrough {
   }
 
   /** Looks only when the gallery has got a newer face of the domain since the last time. */
-  async runIfGrown(state: Pick<DomainState, 'domain' | 'datastore' | 'space'>): Promise<number> {
+  async runIfGrown(state: Pick<DomainState, 'domain' | 'datastore' | 'space'>): Promise<void> {
     const gallery = await this.#source.get();
     const { stored } = await gallery.domain(state.domain);
     const { rows } = await gallery.database.query<{ newest: string }>({
@@ -48,25 +60,30 @@ export class WriteThrough {
       values: [state.domain],
     });
     const newest = rows[0]?.newest ?? '0';
-    if (this.#newest.get(state.domain) === newest) return 0;
-    const added = await this.run(state);
+    if (this.#newest.get(state.domain) === newest) return;
+    await this.run(state);
     this.#newest.set(state.domain, newest);
-    return added;
   }
 
-  async #run({ domain, datastore: path, space }: Pick<DomainState, 'domain' | 'datastore' | 'space'>): Promise<number> {
-    if (path === null) return 0;
+  async #run({
+    domain,
+    datastore: path,
+    space,
+  }: Pick<DomainState, 'domain' | 'datastore' | 'space'>): Promise<WrittenThrough> {
+    if (path === null) return NOTHING;
     const gallery = await this.#source.get();
     const before = await stat(path);
     const datastore = await openDatastore(path);
     const missing = await missingFrom(gallery, domain, datastore);
-    if (missing.length === 0) return 0;
+    if (missing.length === 0) return NOTHING;
     // Older layouts cannot hold what is added: a datastore in today's layout then takes the old one's place.
     const today = datastore.layout === 'E' || datastore.layout === 'F' || space === null;
     const target = today ? path : join(dirname(path), datastoreFileName(space));
     await writeDatastore(target, merged(gallery, domain, datastore, missing, before.mtimeMs));
     if (target === path) await this.#datastores.reload({ domain });
-    return missing.length;
+    const staleSignature = target === path && datastore.signature ? `${path}.ldsa` : null;
+    if (staleSignature !== null) this.#onEvent({ kind: 'signature-stale', domain, signature: staleSignature });
+    return { faces: missing.length, staleSignature };
   }
 }
 

@@ -17,6 +17,8 @@ export interface ValidationCounts {
 export type RecognitionEvent =
   | { readonly kind: 'datastore-alert'; readonly domain: string; readonly reason: string }
   | { readonly kind: 'datastore-loaded'; readonly domain: string; readonly rows: number; readonly seconds: number }
+  /** Faces were written to a datastore that was signed: the signature beside it no longer fits, and is left as it is. */
+  | { readonly kind: 'signature-stale'; readonly domain: string; readonly signature: string }
   | {
       readonly kind: 'searched';
       readonly domain: string;

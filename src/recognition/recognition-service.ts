@@ -52,7 +52,7 @@ export class RecognitionService implements Recognition {
     this.#engines = new EngineShelf(options.openEngine, options.bundledSpace);
     this.#datastores = new DatastoreShelf(onEvent);
     this.#shadow = new ShadowRecorder(this.#source, shadow, onEvent);
-    this.#writeThrough = new WriteThrough(this.#source, this.#datastores);
+    this.#writeThrough = new WriteThrough(this.#source, this.#datastores, onEvent);
     const { storage, data, variables, margin } = options;
     this.#book = new DomainBook({
       source: this.#source,

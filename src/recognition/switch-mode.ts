@@ -114,9 +114,9 @@ export class ModeSwitch {
   async #finish(state: DomainState, mode: 'pkl' | 'dual'): Promise<RollbackReport> {
     const { domain } = state;
     const { database } = await this.#parts.source.get();
-    const added = (await wasRolledBack(database, domain)) ? await this.#parts.writeThrough.run(state) : 0;
-    if (added === 0) throw new KithError('rollback-nothing', { domain, mode });
-    return { domain, mode, writtenThrough: added, complete: true };
+    const added = (await wasRolledBack(database, domain)) ? await this.#parts.writeThrough.run(state) : null;
+    if (added === null || added.faces === 0) throw new KithError('rollback-nothing', { domain, mode });
+    return { domain, mode, writtenThrough: added.faces, staleSignature: added.staleSignature, complete: true };
   }
 
   /** A watch's own decision. */
@@ -144,7 +144,8 @@ export class ModeSwitch {
     if (!written) await this.#note(state, author);
     await this.#told(state, written ? to : 'dual', author.why);
     const added = await this.#parts.writeThrough.run(state).catch(() => null);
-    return { domain, mode: 'dual', writtenThrough: added ?? 0, complete: added !== null };
+    const { faces: writtenThrough, staleSignature } = added ?? { faces: 0, staleSignature: null };
+    return { domain, mode: 'dual', writtenThrough, staleSignature, complete: added !== null };
   }
 
   /** In force here, and for whoever shares KITH_DATA, before the database knows. */

@@ -115,6 +115,8 @@ export function eventListener(
         return logger.error(event, 'a changed datastore cannot be used, the old one goes on serving');
       case 'datastore-loaded':
         return logger.info(event, 'datastore loaded');
+      case 'signature-stale':
+        return logger.warn(event, 'faces were written to a signed datastore, its signature no longer fits');
       case 'searched':
         metrics.observeSearch(event.domain, event.mode, event.milliseconds / 1000);
         return tracing.stage('kith.search', event.milliseconds, {

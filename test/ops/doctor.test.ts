@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { checkCredentials, checkDeadTuples, checkIndexes, checkPgvectorVersion }
 import { checkClock, checkDisk, checkNode } from '#kith/ops/check-machine.js';
 import { checkHealth, checkPort } from '#kith/ops/check-port.js';
 import { asSuperuser, onServer, serverDatabase } from '../support/database.js';
+import { makeRows, writeDomain } from '../support/domain-folder.js';
 import { kith } from '../support/kith.js';
 import { freePort } from '../support/postgres-cluster.js';
 
@@ -89,6 +90,18 @@ describe('kith doctor', () => {
     expect(code).toBe(0);
     expect(named(report, 'datastores')[0]).toMatchObject({ ok: true, level: 'warning' });
     expect(named(report, 'datastores')[0]?.detail).toContain('empty');
+  });
+
+  it('warns of a signature that is older than its datastore', async () => {
+    const storage = join(folder, 'signed');
+    const path = await writeDomain(storage, 'slovenia', makeRows('slovenia', { rows: 1, persons: 1 }));
+    writeFileSync(`${path}.ldsa`, '(1, 2)');
+    const check = async () =>
+      named((await doctor(['--check', 'datastores'], { KITH_STORAGE: storage })).report, 'datastores');
+    expect(await check()).toMatchObject([{ level: 'ok' }]);
+    const later = new Date(Date.now() + 10_000);
+    utimesSync(path, later, later);
+    expect(await check()).toMatchObject([{ ok: true, level: 'warning', detail: expect.stringContaining('.ldsa') }]);
   });
 
   it('waits for a service that is not there only as long as it was told', async () => {

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { openDatastore } from '#kith/datastore/datastore.js';
@@ -107,7 +107,7 @@ eachBackend('cutover', (backend: Backend) => {
     await force();
     const values = await addFace('Later', 5);
     const back = await recognition.rollback(domain, AUTHOR);
-    expect(back).toEqual({ domain, mode: 'dual', writtenThrough: 1, complete: true });
+    expect(back).toEqual({ domain, mode: 'dual', writtenThrough: 1, staleSignature: null, complete: true });
     expect(await mode()).toBe('dual');
     expect(await countRows()).toBe(31);
     expect(await validator(place.storage)(domain, gallery)).toEqual({ ok: 31, missing: 0, extra: 0, different: 0 });
@@ -135,6 +135,20 @@ eachBackend('cutover', (backend: Backend) => {
     expect(await countRows()).toBe(31);
     expect((await recognition.search(added, { domain })).candidates[0]?.person.name).toBe('Later');
     await expect(recognition.rollback(domain, AUTHOR)).rejects.toMatchObject({ code: 'rollback-nothing' });
+  });
+
+  it('says that the signature beside the datastore no longer fits once faces were written to it, and leaves it', async () => {
+    const signature = `${join(place.storage, domain, ARCFACE_FILE)}.ldsa`;
+    await writeFile(signature, '(1, 2)');
+    await force();
+    expect(await recognition.rollback(domain, AUTHOR)).toMatchObject({ writtenThrough: 0, staleSignature: null });
+    await force();
+    await addFace('Later', 5);
+    expect(await recognition.rollback(domain, AUTHOR)).toMatchObject({ writtenThrough: 1, staleSignature: signature });
+    expect(place.events.filter(({ kind }) => kind === 'signature-stale')).toEqual([
+      { kind: 'signature-stale', domain, signature },
+    ]);
+    expect(await readFile(signature, 'utf8')).toBe('(1, 2)');
   });
 
   it('writes a rollback down once, also when nothing was added', async () => {

@@ -59,6 +59,9 @@ export function rollbackCommand(terminal: Terminal): Command {
       const answer = await services.recognition.rollback(domain, author(reason), { signal: terminal.signal });
       terminal.answer(answer, () => [
         `${domain}: the datastore answers; ${answer.writtenThrough} faces added since the cutover were written to it`,
+        ...(answer.staleSignature === null
+          ? []
+          : [`the signature ${answer.staleSignature} no longer fits the datastore: sign it anew, or remove it`]),
         ...(answer.complete ? [] : ['the database does not answer: the rest is written when it is back']),
       ]);
     });

@@ -39,7 +39,13 @@ async function run(terminal: Terminal, dir: string, flags: Flags): Promise<void>
   const { parseSpaceName } = await import('../../embedding/space.js');
   const { minSize, minSharpness, maxTurn } = flags;
   const space = flags.space === undefined ? undefined : parseSpaceName(flags.space);
-  await using services = await openServices(loadConfig(), { schema: 'migrate' });
+  await using services = await openServices(loadConfig(), {
+    schema: 'migrate',
+    onEvent: (event) => {
+      if (event.kind === 'signature-stale')
+        terminal.note(`the signature ${event.signature} no longer fits the datastore: sign it anew, or remove it`);
+    },
+  });
   const { BulkProgress } = await import('../../ops/bulk-progress.js');
   await using told = new BulkProgress((await services.gallery()).database, 'enrolment');
   using progress = terminal.progress(`${flags.domain}: enrolling`, 'images');
