@@ -56,7 +56,7 @@ async function atEf(efSearch: number): Promise<object> {
   const samples = await inTurns(rounds, {
     findMatches: (n) => gallery.findMatches(probe(n, 0), 'slovenia', { efSearch, topK: 5 }),
     driver: (n) => {
-      const request = { stored: domain.stored, domain: 'slovenia', probe: probe(n, 1), limit: 16 };
+      const request = { stored: domain.stored, domain: 'slovenia', probe: probe(n, 1), limit: 32 };
       const { name, text, values: given } = hnswStatement(request, efSearch, facts.index!);
       return client.query({ name: name!, text, values: [encodeVector(given![0] as Float32Array), given![1]] });
     },

@@ -61,7 +61,7 @@ async function rate(ask: Ask): Promise<number> {
 }
 
 const driver: Ask = (lane, n) => {
-  const request = { stored: domain.stored, domain: 'slovenia', probe: probes[n]!, limit: 16 };
+  const request = { stored: domain.stored, domain: 'slovenia', probe: probes[n]!, limit: 32 };
   const { name, text, values: given } = hnswStatement(request, DEFAULT_EF_SEARCH, facts.index!);
   return clients[lane]!.query({ name: name!, text, values: [encodeVector(given![0] as Float32Array), given![1]] });
 };

@@ -3,7 +3,7 @@
  * faces is that direction turned away by noise. Directions and noise are drawn with a decaying spectrum, because real
  * embeddings do not fill their space evenly: 512 dimensions behave like about 250.
  *
- * Cosine distances that come out (bench/search-recall prints them): two faces of one person 0.35 ± 0.08, an outlier
+ * Cosine distances that come out (bench/gallery-distances prints them): two faces of one person 0.35 ± 0.08, an outlier
  * face (profile, blur, years between; one in twenty) and another of its person 0.60 ± 0.07, two persons 1.00 ± 0.07.
  */
 export interface GalleryShape {

@@ -21,8 +21,8 @@ export interface PreparedSearch {
 }
 
 /** A step of faces asked for at once: enough for the persons wanted, and few different ones, as each is a statement. */
-const FIRST_LIMIT = 16;
-const LARGEST_LIMIT = 1024;
+const FIRST_LIMIT = 32;
+const LARGEST_LIMIT = 512;
 
 function undeclared(dimensions: number): EmbeddingSpace {
   const name = { model: 'unknown', detector: null, aligned: null, normalization: null, expand: null };
@@ -69,10 +69,10 @@ export function prepareSearch(
   };
 }
 
-/** Faces for the persons wanted: most of those within a threshold are the first person's. In steps of 4×. */
+/** Faces for the persons wanted when each has a few of them, in steps of 4×. Fewer at first would be a second statement more often. */
 function firstLimit(topK: number): number {
   let limit = FIRST_LIMIT;
-  while (limit < 3 * topK) limit *= 4;
+  while (limit < 4 * topK) limit *= 4;
   return limit;
 }
 
