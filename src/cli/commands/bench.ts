@@ -13,7 +13,7 @@ export function benchCommand(terminal: Terminal): Command {
   return new Command('bench')
     .description(
       'Benchmarks that print their numbers, in a checkout only: what npm run bench -- … runs there. ' +
-        'Without a name it lists the runs; most take --json.',
+        'Without a name every figure that was promised, in a table (20 minutes); a name that is none lists them.',
     )
     .argument('[run]', 'which one')
     .argument('[arguments...]', "the run's own")
