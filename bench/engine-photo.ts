@@ -1,7 +1,7 @@
 // How fast the bundled engine is, beside face-api on TensorFlow.js's WebAssembly backend, on the same photos in the
 // same run. The two take turns, so that whatever else the machine does weighs on both.
 //
-//   npm run bench -- engine-photo [--json] [--rounds N] [--workers N] [--threads N] [--device cuda]
+//   npm run bench -- engine-photo [--json] [--rounds N] [--workers N] [--threads N] [--batch N] [--device cuda]
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '4' },
     workers: { type: 'string' },
     threads: { type: 'string' },
+    batch: { type: 'string' },
     device: { type: 'string', default: 'cpu' },
   },
 });
@@ -30,6 +31,7 @@ const settings = {
   device,
   ...(values.workers === undefined ? {} : { workers: Number(values.workers) }),
   ...(values.threads === undefined ? {} : { threads: Number(values.threads) }),
+  ...(values.batch === undefined ? {} : { batch: Number(values.batch) }),
 };
 const samples = [1, 2, 3, 4, 5, 6].map((i) => `node_modules/@vladmandic/face-api/demo/sample${i}.jpg`);
 const files = await Promise.all(samples.map((name) => readFile(name)));
@@ -56,13 +58,18 @@ async function onePhoto(engine: FaceEngine, file: Buffer, into: Record<string, n
   add('total', performance.now() - start);
 }
 
-/** As many photos at once as the workers take: photos per second. */
+/** As many photos at once as the workers take; with `--batch` enough for batches of any size, so that sizes compare. */
+const clientsOf = (engine: FaceEngine): number =>
+  Math.max(values.batch === undefined ? cores + 1 : 48, engine.photosAtOnce);
+
+/** Photos per second. */
 async function saturated(engine: FaceEngine, photos: number): Promise<number> {
   let next = 0;
   const client = async (): Promise<void> => {
     while (next < photos) await embedFile(engine, files[next++ % files.length]!);
   };
-  const milliseconds = await timed(() => Promise.all(Array.from({ length: cores + 1 }, client)));
+  const clients = clientsOf(engine);
+  const milliseconds = await timed(() => Promise.all(Array.from({ length: clients }, client)));
   return (photos * 1000) / milliseconds;
 }
 
@@ -97,7 +104,7 @@ for (let round = 0; round < rounds; round++)
     if (i % 3 !== 0) continue;
     // Only our own share of the run counts: face-api computes on the main thread.
     delay.enable();
-    perSecond.push(await saturated(engine, 6 * cores));
+    perSecond.push(await saturated(engine, Math.max(6 * cores, 3 * clientsOf(engine))));
     delay.disable();
   }
 await engine[Symbol.asyncDispose]();

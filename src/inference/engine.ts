@@ -25,7 +25,9 @@ export interface EngineView {
 /** How busy an engine is, for metrics. */
 export interface EngineLoad {
   readonly workers: number;
-  readonly busy: number;
+  /** Photos that workers have in hand. */
+  readonly running: number;
+  /** Photos in the queue. */
   readonly waiting: number;
 }
 
@@ -38,6 +40,8 @@ export interface FaceEngine extends AsyncDisposable {
   readonly load: EngineLoad;
   /** `null`: it is to be given every photo whole, because its results depend on the photo's own size. */
   readonly view: EngineView | null;
+  /** Photos that a bulk run keeps in flight, so that no worker waits and those on a device get full batches. */
+  readonly photosAtOnce: number;
   detect(photo: Photo, call?: EngineCall): Promise<DetectedFace[]>;
   embed(photo: Photo, call?: EngineCall): Promise<EmbeddedFace[]>;
 }

@@ -6,6 +6,7 @@ import type { DeepFaceSettings } from './deepface/deepface-opening.js';
 import { requireRecipe } from './deepface/deepface-opening.js';
 import type { DeepFaceRecipe, WantedSpace } from './deepface/deepface-space.js';
 import type { FaceEngine } from './engine.js';
+import { facesPerRunOn, photosPerJob } from './face-batch.js';
 import { type InsightFacePack, insightFacePack, SCRFD } from './insightface/insightface-packs.js';
 import { openInsightFaceEngine } from './insightface-engine.js';
 import { findModelFile, requireModel } from './models.js';
@@ -16,6 +17,8 @@ import type { SessionSettings } from './session.js';
 export interface EngineOptions extends Partial<PoolSettings>, SessionSettings {
   /** Folders with weights, in the order they are looked in (`modelFolders` of config/). */
   readonly models: readonly string[];
+  /** Most faces that go through the recognition network in one run: 1 or 8 on cpu, 32 elsewhere. */
+  readonly facesPerRun?: number;
 }
 
 /** The part of a space that says how it is computed; an {@link EmbeddingSpace} will do. */
@@ -72,26 +75,27 @@ const places = ({ models }: EngineOptions): string => models.join(' or ');
 
 async function openDeepFaceEngine(wanted: WantedSpace, options: EngineOptions): Promise<FaceEngine> {
   const recipe = requireRecipe(wanted);
+  const { models, device = 'cpu', threads = Math.min(THREADS, availableParallelism()), ...rest } = options;
+  const { facesPerRun = facesPerRunOn(device, FACES_PER_RUN), ...pool } = rest;
   const settings: DeepFaceSettings = {
     wanted: plain(wanted),
-    recognitionFile: await requireFile(wanted, recipe.model.file, options.models),
-    detectorFile: await detectorFile(wanted, recipe, options.models),
-    session: sessionSettings(options),
+    recognitionFile: await requireFile(wanted, recipe.model.file, models),
+    detectorFile: await detectorFile(wanted, recipe, models),
+    session: { device, threads },
+    facesPerRun,
   };
-  const { workers = defaultWorkers(settings.session.threads ?? 1), queue } = options;
-  const pool = queue === undefined ? { workers } : { workers, queue };
-  return openPooledEngine(new URL('./deepface/deepface-worker.js', import.meta.url), settings, pool);
+  const defaults = { workers: defaultWorkers(threads), batch: photosPerJob(device) };
+  return openPooledEngine(new URL('./deepface/deepface-worker.js', import.meta.url), settings, {
+    ...defaults,
+    ...pool,
+  });
 }
 
 // One photo's RetinaFace takes over a second on one core, so a worker may use several.
 const THREADS = 4;
 
-function sessionSettings({ device, threads }: EngineOptions): SessionSettings {
-  return {
-    threads: threads ?? Math.min(THREADS, availableParallelism()),
-    ...(device === undefined ? {} : { device }),
-  };
-}
+// On a processor several at once gain nothing, and memory stays at the largest run seen.
+const FACES_PER_RUN = 1;
 
 // Each worker holds its own copy of a quarter of a gigabyte of weights.
 const defaultWorkers = (threads: number): number =>

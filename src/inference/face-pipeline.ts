@@ -10,14 +10,21 @@ export interface VectorFace extends DetectedFace {
   readonly values: Float32Array;
 }
 
+/** A photo on its way through a pipeline, and the clock of its stages. */
+export interface TimedPhoto {
+  readonly photo: Pixels;
+  readonly clock: StageClock;
+}
+
 /**
  * What an engine does inside a worker: pixels in, faces out, with all scaling, decoding and aligning between.
- * One call at a time. Stages are timed on the clock.
+ * One call at a time. Stages are timed on the photo's clock.
  */
 export interface FacePipeline {
   readonly space: EmbeddingSpace;
   detect(photo: Pixels, clock: StageClock): Promise<DetectedFace[]>;
-  embed(photo: Pixels, clock: StageClock): Promise<VectorFace[]>;
+  /** Each photo's faces, in the photos' order. The faces of all photos go through the recognition network together. */
+  embed(photos: readonly TimedPhoto[]): Promise<VectorFace[][]>;
   close(): Promise<void>;
 }
 
@@ -40,15 +47,24 @@ export function servePipeline<Settings>(open: (settings: Settings) => Promise<Fa
     return {
       about: pipeline.space,
       close: () => pipeline.close(),
-      run: async ({ task, photo }) => {
-        const clock = new StageClock();
+      run: async (jobs) => {
         try {
-          const faces = await pipeline[task](photo, clock);
-          return { faces, stages: clock.stages };
+          return await runJobs(pipeline, jobs);
         } finally {
-          memory.done(photo.pixels.byteLength);
+          memory.done(jobs.reduce((sum, { photo }) => sum + photo.pixels.byteLength, 0));
         }
       },
     };
   });
+}
+
+async function runJobs(pipeline: FacePipeline, jobs: readonly FaceJob[]): Promise<FaceResult[]> {
+  const timed = jobs.map((job) => ({ ...job, clock: new StageClock() }));
+  const embedded = await pipeline.embed(timed.filter(({ task }) => task === 'embed'));
+  const results: FaceResult[] = [];
+  for (const { task, photo, clock } of timed) {
+    const faces = task === 'embed' ? embedded.shift()! : await pipeline.detect(photo, clock);
+    results.push({ faces, stages: clock.stages });
+  }
+  return results;
 }

@@ -1,23 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { KithError } from '../errors.js';
+import { type Deferred, deferred } from './deferred.js';
 import { forget, lower, raise, raiseFlag } from './native-work.js';
 import { type FromWorker, receiveError, type ToWorker, type WorkerStart } from './worker-protocol.js';
-
-interface Deferred<T> {
-  readonly promise: Promise<T>;
-  readonly resolve: (value: T) => void;
-  readonly reject: (reason: unknown) => void;
-}
-
-function deferred<T>(): Deferred<T> {
-  let resolve: (value: T) => void = () => undefined;
-  let reject: (reason: unknown) => void = () => undefined;
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
-}
 
 // Pixels and weights lie outside the heap, so a worker that needs more than this is out of control.
 const HEAP_CEILING_MB = 512;
@@ -66,14 +51,14 @@ export class PoolWorker<Job, Result> {
   }
 
   /** Only when idle. */
-  run(job: Job, transfer: readonly ArrayBuffer[]): Promise<Result> {
+  run(job: Job): Promise<Result> {
     const outcome = deferred<Result>();
     this.#job = { id: this.#jobs++, outcome };
     this.#state = 'busy';
     this.#thread.ref();
     raise(this.#native);
     try {
-      this.#send({ kind: 'job', id: this.#job.id, job }, transfer);
+      this.#send({ kind: 'job', id: this.#job.id, job });
     } catch (error) {
       lower(this.#native);
       this.#settle(() => outcome.reject(error));
@@ -87,12 +72,12 @@ export class PoolWorker<Job, Result> {
     await this.#ready.promise.catch(() => undefined);
     this.#thread.ref();
     raise(this.#native);
-    this.#send({ kind: 'close' }, []);
+    this.#send({ kind: 'close' });
     await this.#exited.promise;
   }
 
-  #send(message: ToWorker, transfer: readonly ArrayBuffer[]): void {
-    this.#thread.postMessage(message, transfer);
+  #send(message: ToWorker): void {
+    this.#thread.postMessage(message);
   }
 
   #receive(message: FromWorker): void {

@@ -1,4 +1,5 @@
 import { KithError } from '../errors.js';
+import { deferred } from './deferred.js';
 import { PoolWorker } from './pool-worker.js';
 
 export interface PoolSettings {
@@ -8,6 +9,8 @@ export interface PoolSettings {
   readonly queue: number;
   /** Most bytes that waiting jobs may hold together, 512 MiB unless given (a job alone may hold more). */
   readonly queueBytes?: number;
+  /** Most waiting jobs that a worker takes together when it gets free, 1 unless given. */
+  readonly batch?: number;
 }
 
 // 14 photos of 12 megapixels.
@@ -15,15 +18,21 @@ const QUEUE_BYTES = 512 * 1024 * 1024;
 
 export interface PoolLoad {
   readonly workers: number;
-  readonly busy: number;
+  /** Jobs that workers have in hand. */
+  readonly running: number;
   readonly waiting: number;
 }
+
+type BatchWorker<Job, Result> = PoolWorker<readonly Job[], readonly Result[]>;
 
 interface Waiting<Job, Result> {
   readonly job: Job;
   readonly bytes: number;
-  readonly transfer: readonly ArrayBuffer[];
-  readonly settle: (outcome: Promise<Result>) => void;
+  readonly signal: AbortSignal | undefined;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (fault: unknown) => void;
+  /** It failed together with others, and is now to show whether it was the one. */
+  alone: boolean;
 }
 
 export interface RunOptions {
@@ -31,15 +40,15 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** What the job keeps in memory while it waits. */
   readonly bytes?: number;
-  /** Buffers that are handed over instead of copied. */
-  readonly transfer?: readonly ArrayBuffer[];
 }
 
 /**
- * Worker threads of one kind with a bounded queue, first come first served.
+ * Worker threads of one kind with a bounded queue, first come first served. A job goes at once to an idle worker; a
+ * worker that gets free takes up to `batch` of those that wait by then.
  *
  *   waiting ──a worker is idle──▶ running ──answer──▶ settled
- *      │                             └──the worker dies──▶ `inference-worker`; the next job starts a new worker
+ *      │ ▲                           ├──it fails, one job in hand──▶ its fault; `inference-worker` where the worker died
+ *      │ └──────────alone────────────┘──it fails, several in hand: at the head of the queue again, to run one by one
  *      ├──signal──▶ the signal's reason
  *      └──the pool closes──▶ `inference-closed`
  */
@@ -47,8 +56,9 @@ export class WorkerPool<Job, Result> implements AsyncDisposable {
   readonly #program: URL;
   readonly #data: unknown;
   readonly #settings: PoolSettings;
-  readonly #workers = new Set<PoolWorker<Job, Result>>();
+  readonly #workers = new Set<BatchWorker<Job, Result>>();
   readonly #waiting: Waiting<Job, Result>[] = [];
+  #running = 0;
   #closed = false;
 
   private constructor(program: URL, data: unknown, settings: PoolSettings) {
@@ -71,36 +81,27 @@ export class WorkerPool<Job, Result> implements AsyncDisposable {
   }
 
   get load(): PoolLoad {
-    const busy = [...this.#workers].filter((worker) => !worker.idle).length;
-    return { workers: this.#workers.size, busy, waiting: this.#waiting.length };
+    return { workers: this.#workers.size, running: this.#running, waiting: this.#waiting.length };
   }
 
   /** Does a job in a worker. Throws `inference-busy` at once when the queue is full, `inference-closed` after closing. */
   run(job: Job, options: RunOptions = {}): Promise<Result> {
-    const { signal, bytes = 0, transfer = [] } = options;
+    const { signal, bytes = 0 } = options;
     if (this.#closed) return Promise.reject(new KithError('inference-closed', {}));
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (!this.#canTake(bytes))
       return Promise.reject(new KithError('inference-busy', { waiting: this.#waiting.length }));
-    return new Promise<Result>((resolve, reject) => {
-      const abandon = (): void => {
-        const place = this.#waiting.indexOf(waiting);
-        if (place >= 0) this.#waiting.splice(place, 1);
-        reject(signal?.reason);
-      };
-      const waiting: Waiting<Job, Result> = {
-        job,
-        bytes,
-        transfer,
-        settle: (outcome) => {
-          const done = (): void => signal?.removeEventListener('abort', abandon);
-          outcome.then(resolve, reject).finally(done);
-        },
-      };
-      signal?.addEventListener('abort', abandon, { once: true });
-      this.#waiting.push(waiting);
-      this.#dispatch();
-    });
+    const { promise, resolve, reject } = deferred<Result>();
+    const waiting: Waiting<Job, Result> = { job, bytes, signal, resolve, reject, alone: false };
+    const abandon = (): void => {
+      const place = this.#waiting.indexOf(waiting);
+      if (place >= 0) this.#waiting.splice(place, 1);
+      reject(signal?.reason);
+    };
+    signal?.addEventListener('abort', abandon, { once: true });
+    this.#waiting.push(waiting);
+    this.#dispatch();
+    return promise.finally(() => signal?.removeEventListener('abort', abandon));
   }
 
   #canTake(bytes: number): boolean {
@@ -110,8 +111,8 @@ export class WorkerPool<Job, Result> implements AsyncDisposable {
     return this.#workers.size < this.#settings.workers || [...this.#workers].some((worker) => worker.idle);
   }
 
-  #start(): PoolWorker<Job, Result> {
-    const worker = new PoolWorker<Job, Result>(this.#program, this.#data);
+  #start(): BatchWorker<Job, Result> {
+    const worker = new PoolWorker<readonly Job[], readonly Result[]>(this.#program, this.#data);
     this.#workers.add(worker);
     worker.ready.then(
       () => this.#dispatch(),
@@ -125,32 +126,55 @@ export class WorkerPool<Job, Result> implements AsyncDisposable {
   }
 
   /** A worker that cannot start fails the jobs that no other worker would take. */
-  #giveUp(worker: PoolWorker<Job, Result>, fault: unknown): void {
+  #giveUp(worker: BatchWorker<Job, Result>, fault: unknown): void {
     this.#workers.delete(worker);
-    if (this.#workers.size === 0) for (const waiting of this.#waiting.splice(0)) waiting.settle(Promise.reject(fault));
+    if (this.#workers.size === 0) for (const { reject } of this.#waiting.splice(0)) reject(fault);
   }
 
   #dispatch(): void {
     for (const worker of this.#workers) {
       if (!worker.idle) continue;
-      const next = this.#waiting.shift();
-      if (next === undefined) return;
-      const outcome = worker.run(next.job, next.transfer);
-      next.settle(outcome);
-      outcome.then(
-        () => this.#dispatch(),
-        () => this.#dispatch(),
-      );
+      const jobs = this.#take();
+      if (jobs.length === 0) return;
+      void this.#give(worker, jobs);
     }
     const starting = [...this.#workers].filter((worker) => worker.starting).length;
     if (!this.#closed && this.#waiting.length > starting && this.#workers.size < this.#settings.workers) this.#start();
   }
 
+  async #give(worker: BatchWorker<Job, Result>, jobs: readonly Waiting<Job, Result>[]): Promise<void> {
+    this.#running += jobs.length;
+    try {
+      const results = await worker.run(jobs.map(({ job }) => job));
+      for (const [i, { resolve }] of jobs.entries()) resolve(results[i]!);
+    } catch (fault) {
+      this.#failed(jobs, fault);
+    }
+    this.#running -= jobs.length;
+    this.#dispatch();
+  }
+
+  /** The next jobs for one worker. Those that run alone stand before all others. */
+  #take(): Waiting<Job, Result>[] {
+    const alone = this.#waiting[0]?.alone ?? false;
+    return this.#waiting.splice(0, alone ? 1 : (this.#settings.batch ?? 1));
+  }
+
+  /** One job of several must not fail the others, whatever it did: even the worker's death is known only as theirs. */
+  #failed(jobs: readonly Waiting<Job, Result>[], fault: unknown): void {
+    if (jobs.length === 1 || this.#closed) {
+      for (const { reject } of jobs) reject(fault);
+      return;
+    }
+    const again = jobs.filter(({ signal }) => signal?.aborted !== true);
+    for (const job of again) job.alone = true;
+    this.#waiting.unshift(...again);
+  }
+
   /** Refuses new jobs, fails the waiting ones, lets the running ones finish, then ends the threads. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    for (const waiting of this.#waiting.splice(0))
-      waiting.settle(Promise.reject(new KithError('inference-closed', {})));
+    for (const { reject } of this.#waiting.splice(0)) reject(new KithError('inference-closed', {}));
     await Promise.all([...this.#workers].map((worker) => worker.close()));
   }
 }

@@ -22,18 +22,29 @@ export async function openPooledEngine(
   pool: Partial<PoolSettings> = {},
   view: EngineView | null = null,
 ): Promise<FaceEngine> {
-  const opened = await WorkerPool.open<FaceJob, FaceResult>(worker, settings, { ...defaultPoolSettings(), ...pool });
-  return new PooledEngine(Object.freeze(opened.about as EmbeddingSpace), view, opened.pool);
+  const whole = { ...defaultPoolSettings(), ...pool };
+  const opened = await WorkerPool.open<FaceJob, FaceResult>(worker, settings, whole);
+  return new PooledEngine(Object.freeze(opened.about as EmbeddingSpace), view, photosAtOnce(whole), opened.pool);
 }
+
+/** Every worker has its hands full, and the next batch waits. */
+const photosAtOnce = ({ workers, queue, batch = 1 }: PoolSettings): number => workers * batch + Math.min(batch, queue);
 
 class PooledEngine implements FaceEngine {
   readonly space: EmbeddingSpace;
   readonly view: EngineView | null;
+  readonly photosAtOnce: number;
   readonly #pool: WorkerPool<FaceJob, FaceResult>;
 
-  constructor(space: EmbeddingSpace, view: EngineView | null, pool: WorkerPool<FaceJob, FaceResult>) {
+  constructor(
+    space: EmbeddingSpace,
+    view: EngineView | null,
+    photosAtOnce: number,
+    pool: WorkerPool<FaceJob, FaceResult>,
+  ) {
     this.space = space;
     this.view = view;
+    this.photosAtOnce = photosAtOnce;
     this.#pool = pool;
   }
 

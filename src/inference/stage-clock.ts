@@ -12,7 +12,11 @@ export class StageClock {
     try {
       return await work();
     } finally {
-      this.#stages[stage] = (this.#stages[stage] ?? 0) + performance.now() - start;
+      this.add(stage, performance.now() - start);
     }
+  }
+
+  add(stage: string, milliseconds: number): void {
+    this.#stages[stage] = (this.#stages[stage] ?? 0) + milliseconds;
   }
 }

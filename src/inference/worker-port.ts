@@ -6,7 +6,8 @@ import { type FromWorker, sendError, type ToWorker, type WorkerStart } from './w
 export interface JobServer<Job, Result> {
   /** Sent to the pool when the worker is ready; plain data. */
   readonly about: unknown;
-  run(job: Job): Promise<Result>;
+  /** Jobs that came together, one or more: a result for each, in their order. A fault is all of theirs. */
+  run(jobs: readonly Job[]): Promise<readonly Result[]>;
   close(): Promise<void>;
 }
 
@@ -24,7 +25,7 @@ export async function serveJobs<Settings, Job, Result>(
   try {
     const server = await open(settings as Settings);
     port.on('message', (message: ToWorker) => {
-      if (message.kind === 'job') void handle(server, message.id, message.job as Job, answer);
+      if (message.kind === 'job') void handle(server, message.id, message.job as readonly Job[], answer);
       else void server.close().finally(() => end(port, native));
     });
     answer({ kind: 'ready', about: server.about });
@@ -47,11 +48,11 @@ function end(port: MessagePort, native: NativeFlag): void {
 async function handle<Job, Result>(
   server: JobServer<Job, Result>,
   id: number,
-  job: Job,
+  jobs: readonly Job[],
   answer: (message: FromWorker) => void,
 ): Promise<void> {
   try {
-    answer({ kind: 'done', id, result: await server.run(job) });
+    answer({ kind: 'done', id, result: await server.run(jobs) });
   } catch (error) {
     answer({ kind: 'failed', id, error: sendError(error) });
   }

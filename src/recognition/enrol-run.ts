@@ -57,7 +57,7 @@ export async function runEnrolment(parts: EnrolParts, request: EnrolRequest): Pr
     signal,
   };
   const tally = new EnrolTally(images.length, request.onProgress);
-  await inParallel(images, (image) => enrolOne(task, image, known, tally), signal);
+  await inParallel(images, lanesFor(engine), (image) => enrolOne(task, image, known, tally), signal);
   const removed = root === 'memory' ? [] : goneFrom(images, root, known);
   const pruned = request.prune === true ? await prune(task, images, removed) : 0;
   return tally.report({ domain, space: spaceName(engine.space), removed, pruned });
@@ -114,9 +114,13 @@ async function enrolOne(task: ImageTask, image: EnrolImage, known: Known, tally:
   tally.add(result, known.stored.has(image.path) ? 'replaced' : 'new', facesWritten);
 }
 
-/** As many images at once as keep every core busy: one is decoded while another is in the engine. */
+/** As many images at once as keep every core and the engine busy: one is decoded while others are in the engine. */
+const lanesFor = ({ photosAtOnce }: FaceEngine): number =>
+  Math.max(photosAtOnce, Math.min(availableParallelism() + 2, 10));
+
 async function inParallel(
   images: readonly EnrolImage[],
+  count: number,
   work: (image: EnrolImage) => Promise<void>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -127,7 +131,7 @@ async function inParallel(
       await work(image);
     }
   };
-  const lanes = Array.from({ length: Math.min(availableParallelism() + 2, 10) }, lane);
+  const lanes = Array.from({ length: count }, lane);
   // All lanes end before the first fault is thrown: none goes on writing behind a caller's back.
   const outcomes = await Promise.allSettled(lanes);
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;

@@ -29,10 +29,10 @@ export class EngineSource implements AsyncDisposable {
 
   /** Photos in hand and waiting, over every engine that was opened. */
   get load(): EngineLoad {
-    const sum = { workers: 0, busy: 0, waiting: 0 };
+    const sum = { workers: 0, running: 0, waiting: 0 };
     for (const { load } of this.#opened) {
       sum.workers += load.workers;
-      sum.busy += load.busy;
+      sum.running += load.running;
       sum.waiting += load.waiting;
     }
     return sum;

@@ -38,8 +38,8 @@ export function watchState(metrics: Metrics, state: ServiceState, queueLimit: nu
   metrics.watch({
     ready: isReady,
     queue: () => {
-      const { waiting, busy } = isReady() ? state.services.engines.load : { waiting: 0, busy: 0 };
-      return { waiting, running: busy, limit: queueLimit };
+      const { waiting, running } = isReady() ? state.services.engines.load : { waiting: 0, running: 0 };
+      return { waiting, running, limit: queueLimit };
     },
     pool: async () => (isReady() ? poolState(await state.services.gallery()) : null),
     domains: async () => (isReady() ? domainStates(state.services) : []),

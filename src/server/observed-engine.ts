@@ -30,6 +30,10 @@ export class ObservedEngine implements FaceEngine {
     return this.#engine.view;
   }
 
+  get photosAtOnce(): number {
+    return this.#engine.photosAtOnce;
+  }
+
   detect(photo: Photo, call: EngineCall = {}): Promise<DetectedFace[]> {
     return this.#engine.detect(photo, this.#told(call));
   }

@@ -2,7 +2,7 @@
 // KITH_REFERENCES=<folder> runs the same on another folder that oracle/references.py wrote (other photos, another seed).
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import type { InferenceSession } from 'onnxruntime-node';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DeepFacePipeline, type NetworkSession } from '#kith/inference/deepface/deepface-pipeline.js';
 import {
@@ -17,6 +17,7 @@ import { letterbox } from '#kith/inference/deepface/face-letterbox.js';
 import { RECOGNITION_MODELS } from '#kith/inference/deepface/recognition-models.js';
 import { decodeRetinaFace, type RetinaFaceMap } from '#kith/inference/deepface/retinaface-decode.js';
 import { borderOf, RETINAFACE_SCALE, retinaFaceInput } from '#kith/inference/deepface/retinaface-input.js';
+import type { VectorFace } from '#kith/inference/face-pipeline.js';
 import { buildRetinaFace } from '#kith/inference/networks/retinaface.js';
 import { openSession } from '#kith/inference/session.js';
 import { StageClock } from '#kith/inference/stage-clock.js';
@@ -95,8 +96,43 @@ function rememberLast(session: InferenceSession): NetworkSession {
 async function pipeline(wanted: WantedSpace, detector: NetworkSession | null): Promise<DeepFacePipeline> {
   const recipe = deepFaceRecipe(wanted) as DeepFaceRecipe;
   const space = deepFaceSpace(wanted, recipe, null, 'test');
-  return new DeepFacePipeline(space, recipe, { recognition: await recognitionSession(wanted.model), detector });
+  return new DeepFacePipeline(space, recipe, { recognition: await recognitionSession(wanted.model), detector }, 1);
 }
+
+async function embed(made: DeepFacePipeline, photo: Photo): Promise<VectorFace[]> {
+  return (await made.embed([{ photo, clock: new StageClock() }]))[0]!;
+}
+
+it('puts the faces of several photos through the network together, as many a run as it is told', async () => {
+  const session = await recognitionSession('arcface');
+  const runs: number[] = [];
+  const counted: NetworkSession = {
+    release: () => session.release(),
+    run: (feeds: InferenceSession.FeedsType) => {
+      runs.push((feeds.face as Tensor).dims[0]!);
+      return session.run(feeds);
+    },
+  };
+  const wanted = { ...ARCFACE, detector: 'skip' };
+  const recipe = deepFaceRecipe(wanted) as DeepFaceRecipe;
+  const made = new DeepFacePipeline(
+    deepFaceSpace(wanted, recipe, null, 'test'),
+    recipe,
+    { recognition: counted, detector: null },
+    3,
+  );
+  const photos = [10, 60, 110, 160, 210].map((grey) => ({
+    photo: { width: 90, height: 120, pixels: new Uint8Array(90 * 120 * 3).map((_, i) => (grey + i * 7) % 256) },
+    clock: new StageClock(),
+  }));
+  const together = await made.embed(photos);
+  expect(runs).toEqual([3, 2]);
+  for (const [i, { photo }] of photos.entries()) {
+    const [alone] = await made.embed([{ photo, clock: new StageClock() }]);
+    expect(together[i]).toHaveLength(1);
+    expect(cosineDistance(together[i]![0]!.values, alone!.map(({ values }) => values)[0]!)).toBeLessThanOrEqual(1e-6);
+  }
+});
 
 afterAll(async () => {
   for (const session of recognition.values()) await (await session).release();
@@ -199,7 +235,7 @@ describe.each(references.photos)('$key', (reference: Reference) => {
   });
 
   it('turns, cuts and scales each face the same, and embeds the same face to the same vector', async () => {
-    const vectors = await (await pipeline(ARCFACE, detector)).embed(photo, new StageClock());
+    const vectors = await embed(await pipeline(ARCFACE, detector), photo);
     const placed = decodeRetinaFace(maps, input()).flatMap((d) =>
       placeFace(photo, border(), d, { aligned: true, expand: 0 }),
     );
@@ -227,12 +263,12 @@ describe.each(references.photos)('$key', (reference: Reference) => {
   });
 
   it('gives the same embeddings and boxes, from photo to vector', async () => {
-    const made = await (await pipeline(ARCFACE, detector)).embed(photo, new StageClock());
+    const made = await embed(await pipeline(ARCFACE, detector), photo);
     compare(made, reference.results, 'photo → vector (cosine distance)');
   });
 
   it('gives the vectors of the old find() when its channel order is asked for', async () => {
-    const made = await (await pipeline({ ...ARCFACE, channelOrder: 'rgb' }, detector)).embed(photo, new StageClock());
+    const made = await embed(await pipeline({ ...ARCFACE, channelOrder: 'rgb' }, detector), photo);
     expect(made).toHaveLength(reference.results.length);
     reference.legacyFind.forEach((vector, i) => {
       const distance = cosineDistance(made[i]!.values, vectorOf(vector));
@@ -241,7 +277,7 @@ describe.each(references.photos)('$key', (reference: Reference) => {
   });
 
   it.each(reference.variants)('gives the same first embedding with $options', async ({ options, first }) => {
-    const [made] = await (await pipeline(spaceOf(options), detector)).embed(photo, new StageClock());
+    const [made] = await embed(await pipeline(spaceOf(options), detector), photo);
     const distance = cosineDistance(made!.values, vectorOf(first.embedding));
     bound(`${Object.values(options).join(' ')} (cosine distance)`, distance, PHOTO_TO_VECTOR);
   });
@@ -249,7 +285,7 @@ describe.each(references.photos)('$key', (reference: Reference) => {
   it('gives the same embeddings without alignment, and so without a border', async () => {
     const other = await detectorSession(reference.unaligned.scoreShifts);
     try {
-      const made = await (await pipeline({ ...ARCFACE, aligned: false }, other)).embed(photo, new StageClock());
+      const made = await embed(await pipeline({ ...ARCFACE, aligned: false }, other), photo);
       expect(made).toHaveLength(reference.unaligned.faces);
       compare(
         made.slice(0, reference.unaligned.results.length),

@@ -52,6 +52,24 @@ describe('openEngine', () => {
     expect(engine.space.weightsSha256).toBe(await sha256OfFile(path.join(models, 'arcface_weights.h5')));
   });
 
+  it('embeds photos that wait together, as it does one by one', async () => {
+    const whole = await decodePhoto(photoBytes(references, reference));
+    const blank = { width: 90, height: 120, pixels: new Uint8Array(90 * 120 * 3), sha256: '' };
+    const photos = [blank, whole, blank];
+    await using plain = await openEngine(ARCFACE, { models: [models], workers: 1 });
+    const expected = [await plain.embed(blank), await plain.embed(whole)];
+    await using engine = await openEngine(ARCFACE, { models: [models], workers: 1, batch: 4, facesPerRun: 8 });
+    const calls = photos.map((photo) => engine.embed(photo));
+    await calls[0];
+    expect(engine.load).toEqual({ workers: 1, running: 2, waiting: 0 });
+    for (const [i, faces] of (await Promise.all(calls)).entries()) {
+      const alone = expected[i % 2]!;
+      expect(faces.map(({ box }) => box)).toEqual(alone.map(({ box }) => box));
+      for (const [at, { embedding }] of faces.entries())
+        expect(cosineDistance(embedding.values, alone[at]!.embedding.values)).toBeLessThanOrEqual(1e-6);
+    }
+  });
+
   it("gives the old find()'s query order only when it is asked for, in a space that does not compare", async () => {
     const space = parseSpaceName('model_arcface_detector_skip_aligned_normalization_base_expand_0');
     await using engine = await openEngine(space, { models: [models] });

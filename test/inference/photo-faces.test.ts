@@ -91,6 +91,7 @@ describe('the faces of a file', () => {
     const plain: FaceEngine = {
       ...rest,
       view: null,
+      photosAtOnce: 1,
       detect: (...args) => engine.detect(...args),
       embed: (...args) => engine.embed(...args),
       [Symbol.asyncDispose]: () => Promise.resolve(),

@@ -12,25 +12,31 @@ await serveJobs(async (settings) => {
     close: async () => {
       Atomics.add(settings.closed, 0, 1);
     },
-    run: async (job) => {
-      jobs += 1;
-      switch (job.what) {
-        case 'echo':
-          return { value: job.value, jobs };
-        case 'sleep':
-          await sleep(job.ms);
-          return { jobs };
-        case 'fault':
-          throw new KithError('photo-too-many-pixels', { width: 9, height: 9, limit: 80 });
-        case 'throw':
-          throw new Error('boom\nwith a second line');
-        case 'die':
-          return process.exit(7);
-        default: {
-          const hog = [];
-          for (;;) hog.push(new Array(1e6).fill(jobs));
-        }
-      }
+    run: async (together) => {
+      const results = [];
+      for (const job of together) results.push({ ...(await run(job)), together: together.length });
+      return results;
     },
   };
 });
+
+async function run(job) {
+  jobs += 1;
+  switch (job.what) {
+    case 'echo':
+      return { value: job.value, jobs };
+    case 'sleep':
+      await sleep(job.ms);
+      return { jobs };
+    case 'fault':
+      throw new KithError('photo-too-many-pixels', { width: 9, height: 9, limit: 80 });
+    case 'throw':
+      throw new Error('boom\nwith a second line');
+    case 'die':
+      return process.exit(7);
+    default: {
+      const hog = [];
+      for (;;) hog.push(new Array(1e6).fill(jobs));
+    }
+  }
+}

@@ -23,6 +23,7 @@ async function openSwapped(): Promise<FaceEngine> {
     space: { ...engine.space, channelOrder: 'bgr' },
     load: engine.load,
     view: engine.view,
+    photosAtOnce: engine.photosAtOnce,
     detect: (photo, call) => engine.detect(swap(photo), call),
     embed: (photo, call) => engine.embed(swap(photo), call),
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),

@@ -15,6 +15,8 @@ export interface DeepFaceSettings {
   /** `null` where the space needs no detector. */
   readonly detectorFile: string | null;
   readonly session: SessionSettings;
+  /** Most faces that go through the recognition network in one run. */
+  readonly facesPerRun: number;
 }
 
 /** The recipe of a space that is known to be computable. Throws `space-not-computed`. */
@@ -39,7 +41,8 @@ export async function openDeepFacePipeline(settings: DeepFaceSettings): Promise<
     detectorFile === null
       ? null
       : await openNetwork({ network: 'retinaface', weights: detectorFile }, { ...session, ...DETECTOR_SESSION });
-  return new DeepFacePipeline(deepFaceSpace(wanted, recipe, sha256, PRODUCER), recipe, { recognition, detector });
+  const space = deepFaceSpace(wanted, recipe, sha256, PRODUCER);
+  return new DeepFacePipeline(space, recipe, { recognition, detector }, settings.facesPerRun);
 }
 
 // Every photo has its own shape: plans of the memory would pile up and never be used again.

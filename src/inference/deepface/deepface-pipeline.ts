@@ -2,7 +2,8 @@ import { type InferenceSession, Tensor } from 'onnxruntime-node';
 import type { EmbeddingSpace } from '../../embedding/space.js';
 import type { DetectedFace } from '../../face/face.js';
 import type { Pixels } from '../../photo/photo.js';
-import type { FacePipeline, VectorFace } from '../face-pipeline.js';
+import { embedTogether } from '../face-batch.js';
+import type { FacePipeline, TimedPhoto, VectorFace } from '../face-pipeline.js';
 import type { StageClock } from '../stage-clock.js';
 import type { DeepFaceRecipe } from './deepface-space.js';
 import { cropReader } from './face-crop.js';
@@ -28,11 +29,13 @@ export class DeepFacePipeline implements FacePipeline {
   readonly #recipe: DeepFaceRecipe;
   readonly #sessions: DeepFaceSessions;
   readonly #finding: FaceFinding;
+  readonly #facesPerRun: number;
 
-  constructor(space: EmbeddingSpace, recipe: DeepFaceRecipe, sessions: DeepFaceSessions) {
+  constructor(space: EmbeddingSpace, recipe: DeepFaceRecipe, sessions: DeepFaceSessions, facesPerRun: number) {
     this.space = space;
     this.#recipe = recipe;
     this.#sessions = sessions;
+    this.#facesPerRun = facesPerRun;
     this.#finding =
       recipe.finder.kind === 'skip' || sessions.detector === null
         ? { find: findSkipped }
@@ -43,14 +46,15 @@ export class DeepFacePipeline implements FacePipeline {
     return (await this.#finding.find(photo, clock)).map(({ face }) => face);
   }
 
-  async embed(photo: Pixels, clock: StageClock): Promise<VectorFace[]> {
-    const found = await this.#finding.find(photo, clock);
-    const prepared = await clock.time('align', () => found.flatMap((each) => this.#prepare(photo, each)));
-    return clock.time('embed', async () => {
-      const faces: VectorFace[] = [];
-      for (const { face, input } of prepared) faces.push({ ...face, values: await this.#embedFace(input) });
-      return faces;
-    });
+  async embed(photos: readonly TimedPhoto[]): Promise<VectorFace[][]> {
+    const prepared: { readonly clock: StageClock; readonly faces: PreparedFace[] }[] = [];
+    for (const { photo, clock } of photos) {
+      const found = await this.#finding.find(photo, clock);
+      const faces = await clock.time('align', () => found.flatMap((each) => this.#prepare(photo, each)));
+      prepared.push({ clock, faces });
+    }
+    const vectors = await embedTogether(prepared, this.#facesPerRun, (some) => this.#embedFaces(some));
+    return prepared.map(({ faces }, i) => faces.map(({ face }, at) => ({ ...face, values: vectors[i]![at]! })));
   }
 
   /** The network's input of a face; none where the crop is too thin to be scaled. */
@@ -62,13 +66,16 @@ export class DeepFacePipeline implements FacePipeline {
     return [{ face, input: square.data }];
   }
 
-  /** One face a run: several at once gain nothing on a processor, and memory stays at the largest batch seen. */
-  async #embedFace(input: Float32Array): Promise<Float32Array> {
+  async #embedFaces(faces: readonly PreparedFace[]): Promise<Float32Array> {
     const { side } = this.#recipe.model;
-    const { embedding } = await this.#sessions.recognition.run({
-      face: new Tensor('float32', input, [1, 3, side, side]),
+    const inputs = new Float32Array(faces.length * 3 * side * side);
+    faces.forEach(({ input }, i) => {
+      inputs.set(input, i * 3 * side * side);
     });
-    return Float32Array.from(embedding!.data as Float32Array);
+    const { embedding } = await this.#sessions.recognition.run({
+      face: new Tensor('float32', inputs, [faces.length, 3, side, side]),
+    });
+    return embedding!.data as Float32Array;
   }
 
   async close(): Promise<void> {

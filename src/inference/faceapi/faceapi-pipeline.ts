@@ -4,7 +4,8 @@ import type { Box, DetectedFace } from '../../face/face.js';
 import { measureQuality } from '../../face/face-quality.js';
 import { type SquareSample, sampleSquare } from '../../face/face-sample.js';
 import type { Pixels } from '../../photo/photo.js';
-import type { FacePipeline, VectorFace } from '../face-pipeline.js';
+import { embedTogether, inRuns } from '../face-batch.js';
+import type { FacePipeline, TimedPhoto, VectorFace } from '../face-pipeline.js';
 import { buildLandmarkNet, LANDMARK_SIDE } from '../networks/faceapi/landmark-net.js';
 import { buildRecognitionNet, RECOGNITION_DIMENSIONS, RECOGNITION_SIDE } from '../networks/faceapi/recognition-net.js';
 import { buildSsdMobilenet, SSD_ANCHORS, SSD_SIDE } from '../networks/faceapi/ssd-mobilenet.js';
@@ -18,6 +19,8 @@ import { decodeSsd, type FoundBox } from './ssd-decode.js';
 export interface FaceApiSettings extends SessionSettings {
   /** Detections must score more than this, 0 … 1. */
   readonly minConfidence: number;
+  /** Most faces that go through a net in one run. */
+  readonly facesPerRun: number;
 }
 
 // ImageNet's mean colour, which dlib's nets were trained with.
@@ -25,8 +28,6 @@ const MEAN = [122.782, 117.001, 104.298] as const;
 const DETECTOR_SAMPLE: SquareSample = { side: SSD_SIDE, border: 'end', mean: [127.5, 127.5, 127.5], scale: 1 / 127.5 };
 const LANDMARK_SAMPLE: SquareSample = { side: LANDMARK_SIDE, border: 'both', mean: MEAN, scale: 1 / 255 };
 const RECOGNITION_SAMPLE: SquareSample = { side: RECOGNITION_SIDE, border: 'both', mean: MEAN, scale: 1 / 255 };
-// Faces per run: memory stays at the largest batch seen, and more at once gains nothing on a processor.
-const BATCH = 8;
 
 interface Sessions {
   readonly detector: InferenceSession;
@@ -39,6 +40,12 @@ interface FoundFace {
   readonly face: DetectedFace;
 }
 
+/** What a net is to see of a photo. */
+interface Crop {
+  readonly photo: Pixels;
+  readonly crop: Box;
+}
+
 /** Opens the bundled engine on the calling thread: meant for a worker. */
 export async function openFaceApiPipeline(settings: FaceApiSettings): Promise<FacePipeline> {
   const weights = await readFaceApiWeights();
@@ -48,7 +55,7 @@ export async function openFaceApiPipeline(settings: FaceApiSettings): Promise<Fa
     recognition: await openSession(buildRecognitionNet(weights.recognition), settings),
   };
   const anchors = weights.detector('Output/extra_dim', 'constant', [1, SSD_ANCHORS, 4]);
-  return new FaceApiPipeline(faceApiSpace(weights.sha256), sessions, anchors, settings.minConfidence);
+  return new FaceApiPipeline(faceApiSpace(weights.sha256), sessions, anchors, settings);
 }
 
 const faceApiSpace = (weightsSha256: string): EmbeddingSpace => ({
@@ -64,32 +71,37 @@ const faceApiSpace = (weightsSha256: string): EmbeddingSpace => ({
   producer: PRODUCER,
 });
 
-/** face-api's three nets, one after the other; faces of a photo go through the last two together. */
+/** face-api's three nets, one after the other: a photo, the faces of a photo, the faces of all photos at a time. */
 class FaceApiPipeline implements FacePipeline {
   readonly space: EmbeddingSpace;
   readonly #sessions: Sessions;
   readonly #anchors: Float32Array;
   readonly #minConfidence: number;
+  readonly #facesPerRun: number;
 
-  constructor(space: EmbeddingSpace, sessions: Sessions, anchors: Float32Array, minConfidence: number) {
+  constructor(space: EmbeddingSpace, sessions: Sessions, anchors: Float32Array, settings: FaceApiSettings) {
     this.space = space;
     this.#sessions = sessions;
     this.#anchors = anchors;
-    this.#minConfidence = minConfidence;
+    this.#minConfidence = settings.minConfidence;
+    this.#facesPerRun = settings.facesPerRun;
   }
 
   async detect(photo: Pixels, clock: StageClock): Promise<DetectedFace[]> {
     return (await this.#find(photo, clock)).map(({ face }) => face);
   }
 
-  async embed(photo: Pixels, clock: StageClock): Promise<VectorFace[]> {
-    const found = await this.#find(photo, clock);
-    return clock.time('embed', async () => {
-      // Landmarks can lie wholly outside the photo; then the face's own crop is the best there is.
-      const crops = found.map(({ crop, face }) => clipBox(alignedBox(face.landmarks, crop), photo) ?? crop);
-      const vectors = await this.#runFaces(this.#sessions.recognition, photo, crops, RECOGNITION_SAMPLE);
-      return found.map(({ face }, i) => ({ ...face, values: vectors[i]! }));
-    });
+  async embed(photos: readonly TimedPhoto[]): Promise<VectorFace[][]> {
+    const found: FoundFace[][] = [];
+    for (const { photo, clock } of photos) found.push(await this.#find(photo, clock));
+    const crops = photos.map(({ photo, clock }, i) => ({
+      clock,
+      faces: found[i]!.map((each) => aligned(photo, each)),
+    }));
+    const vectors = await embedTogether(crops, this.#facesPerRun, (some) =>
+      runFaces(this.#sessions.recognition, some, RECOGNITION_SAMPLE),
+    );
+    return found.map((faces, i) => faces.map(({ face }, at) => ({ ...face, values: vectors[i]![at]! })));
   }
 
   async #find(photo: Pixels, clock: StageClock): Promise<FoundFace[]> {
@@ -99,8 +111,10 @@ class FaceApiPipeline implements FacePipeline {
       return crop === null ? [] : [{ ...found, crop }];
     });
     return clock.time('landmarks', async () => {
-      const crops = cropped.map(({ crop }) => crop);
-      const outputs = await this.#runFaces(this.#sessions.landmarks, photo, crops, LANDMARK_SAMPLE);
+      const crops = cropped.map(({ crop }) => ({ photo, crop }));
+      const outputs = await inRuns(crops, this.#facesPerRun, (some) =>
+        runFaces(this.#sessions.landmarks, some, LANDMARK_SAMPLE),
+      );
       return cropped.map((found, i) => describe(photo, found, outputs[i]!));
     });
   }
@@ -116,34 +130,29 @@ class FaceApiPipeline implements FacePipeline {
     return decodeSsd(boxes, scores, this.#anchors, photo, this.#minConfidence);
   }
 
-  /** Runs a net over crops, in batches, and gives each crop's row of the output. */
-  async #runFaces(
-    session: InferenceSession,
-    photo: Pixels,
-    crops: readonly Box[],
-    sample: SquareSample,
-  ): Promise<Float32Array[]> {
-    const rows: Float32Array[] = [];
-    const size = 3 * sample.side * sample.side;
-    for (let start = 0; start < crops.length; start += BATCH) {
-      const batch = crops.slice(start, start + BATCH);
-      const input = new Float32Array(batch.length * size);
-      batch.forEach((crop, i) => {
-        sampleSquare(photo, crop, sample, input, i * size);
-      });
-      const faces = new Tensor('float32', input, [batch.length, 3, sample.side, sample.side]);
-      const output = (await session.run({ faces }))[session.outputNames[0]!]!.data as Float32Array;
-      const width = output.length / batch.length;
-      batch.forEach((_, i) => {
-        rows.push(output.slice(i * width, (i + 1) * width));
-      });
-    }
-    return rows;
-  }
-
   async close(): Promise<void> {
     await Promise.all(Object.values(this.#sessions).map((session: InferenceSession) => session.release()));
   }
+}
+
+/** Landmarks can lie wholly outside the photo; then the face's own crop is the best there is. */
+const aligned = (photo: Pixels, { crop, face }: FoundFace): Crop => ({
+  photo,
+  crop: clipBox(alignedBox(face.landmarks, crop), photo) ?? crop,
+});
+
+async function runFaces(
+  session: InferenceSession,
+  crops: readonly Crop[],
+  sample: SquareSample,
+): Promise<Float32Array> {
+  const size = 3 * sample.side * sample.side;
+  const input = new Float32Array(crops.length * size);
+  crops.forEach(({ photo, crop }, i) => {
+    sampleSquare(photo, crop, sample, input, i * size);
+  });
+  const faces = new Tensor('float32', input, [crops.length, 3, sample.side, sample.side]);
+  return (await session.run({ faces }))[session.outputNames[0]!]!.data as Float32Array;
 }
 
 function describe(

@@ -8,8 +8,12 @@ import { openModelFile, runModel } from './model-file.js';
 
 const CROP: WarpTarget = { side: 112, mean: 127.5, scale: 1 / 127.5 };
 const CROP_VALUES = 3 * CROP.side * CROP.side;
-// Faces per run: memory stays at the largest batch seen.
-const BATCH = 8;
+
+/** A face, and the photo that it is cut out of. */
+export interface FaceOfPhoto {
+  readonly photo: Pixels;
+  readonly face: DetectedFace;
+}
 
 /** A recognition model that takes aligned 112 × 112 crops, from an InsightFace ONNX file. */
 export class ArcFaceModel {
@@ -33,21 +37,14 @@ export class ArcFaceModel {
     return new ArcFaceModel(session, name, sha256, probe!.length);
   }
 
-  /** One vector a face, as the model gives it. */
-  async describe(photo: Pixels, faces: readonly DetectedFace[]): Promise<Float32Array[]> {
-    const vectors: Float32Array[] = [];
-    for (let start = 0; start < faces.length; start += BATCH)
-      vectors.push(...(await this.#describeBatch(photo, faces.slice(start, start + BATCH))));
-    return vectors;
-  }
-
-  async #describeBatch(photo: Pixels, faces: readonly DetectedFace[]): Promise<Float32Array[]> {
+  /** One vector a face, as the model gives it, one behind the other. One run. */
+  async describe(faces: readonly FaceOfPhoto[]): Promise<Float32Array> {
     const crops = new Float32Array(faces.length * CROP_VALUES);
-    faces.forEach((face, i) => {
+    faces.forEach(({ photo, face }, i) => {
       warpFace(photo, alignment(face), CROP, crops, i * CROP_VALUES);
     });
     const [output] = await runModel(this.#session, this.#name, cropsTensor(crops, faces.length));
-    return faces.map((_, i) => output!.slice(i * this.dimensions, (i + 1) * this.dimensions));
+    return output!;
   }
 
   close(): Promise<void> {
