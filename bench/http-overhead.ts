@@ -2,13 +2,13 @@
 //
 //   npm run bench -- http-overhead [--faces 23640] [--rounds 400] [--photos 60] [--json]
 //
-// The service is a process of its own, asked over a kept-alive loopback connection. A recognition's own times come with
+// The service is a process of its own, asked over a kept-alive loopback connection by a client that does the least. A recognition's own times come with
 // its answer; what the client waited beyond them is what HTTP added. A search takes turns with the same search by the
 // library in this process.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { Agent, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -30,7 +30,6 @@ const SPACE = spaceFromName(
   parseSpaceName('model_arcface_detector_retinaface_aligned_normalization_base_expand_0'),
   512,
 );
-const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 const folder = await mkdtemp(join(tmpdir(), 'kith-bench-'));
 
 /** Starts `kith serve` on a port of the system's choice and waits until it is ready. */
@@ -57,15 +56,48 @@ async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode === null) await once(child, 'exit');
 }
 
-async function post(url: string, type: string, body: Buffer | string): Promise<Record<string, unknown>> {
-  const call = request(url, { method: 'POST', agent, headers: { 'content-type': type } });
-  call.end(body);
-  const [response] = await once(call, 'response');
-  const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk as Buffer);
-  const text = Buffer.concat(chunks).toString();
-  if (response.statusCode !== 200) throw new Error(`${response.statusCode}: ${text}`);
-  return JSON.parse(text) as Record<string, unknown>;
+/** A client that does the least: one connection, one request at a time, so that what it costs is the service's. */
+class Client {
+  readonly #socket: Socket;
+  readonly #host: string;
+
+  private constructor(socket: Socket, host: string) {
+    this.#socket = socket;
+    this.#host = host;
+  }
+
+  static async connect(address: string): Promise<Client> {
+    const { hostname, port, host } = new URL(address);
+    const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+    await once(socket, 'connect');
+    return new Client(socket, host);
+  }
+
+  async post(path: string, type: string, body: Buffer): Promise<Record<string, unknown>> {
+    const head = `POST ${path} HTTP/1.1\r\nhost: ${this.#host}\r\ncontent-type: ${type}\r\ncontent-length: ${body.length}\r\n\r\n`;
+    const text = await new Promise<string>((resolve, reject) => {
+      let received = '';
+      const read = (chunk: Buffer): void => {
+        received += chunk.toString('latin1');
+        const start = received.indexOf('\r\n\r\n') + 4;
+        const length = Number(/content-length: (\d+)/i.exec(received.slice(0, start))?.[1]);
+        if (start < 4 || received.length < start + length) return;
+        this.#socket.off('data', read);
+        if (received.startsWith('HTTP/1.1 200')) resolve(Buffer.from(received.slice(start), 'latin1').toString());
+        else reject(new Error(received));
+      };
+      this.#socket.on('data', read);
+      this.#socket.cork();
+      this.#socket.write(head);
+      this.#socket.write(body);
+      this.#socket.uncork();
+    });
+    return JSON.parse(text) as Record<string, unknown>;
+  }
+
+  end(): void {
+    this.#socket.destroy();
+  }
 }
 
 /** Milliseconds that a client waits beyond decoding, engine and search; the embedded database's sample gallery is searched. */
@@ -73,18 +105,16 @@ async function recognitions(): Promise<number[]> {
   const { address, child } = await serve({});
   const demo = 'node_modules/@vladmandic/face-api/demo';
   const files = await Promise.all([1, 2, 3, 4, 5, 6].map((n) => readFile(`${demo}/sample${n}.jpg`)));
+  const client = await Client.connect(address);
   const added: number[] = [];
   for (let n = -6; n < photos; n++) {
     const start = performance.now();
-    const answer = await post(
-      `${address}/api/v1/recognize?domain=sample`,
-      'image/jpeg',
-      files[(n + 6) % files.length]!,
-    );
+    const answer = await client.post('/api/v1/recognize?domain=sample', 'image/jpeg', files[(n + 6) % files.length]!);
     const wall = performance.now() - start;
     const { decode, faces: engine, search } = answer.timings as Record<string, number>;
     if (n >= 0) added.push(wall - decode! - engine! - search!);
   }
+  client.end();
   await end(child);
   return added;
 }
@@ -96,19 +126,20 @@ async function searches(): Promise<Record<'http' | 'library', number[]>> {
   const { generator } = await loadDomain(gallery, 'slovenia', SPACE, { faces, persons, seed: 1 });
   const { address, child } = await serve({ VECTOR_DB_URL: url });
   const probes = Array.from({ length: rounds }, () => generator.probe('clustered'));
-  const bodies = probes.map((probe) => JSON.stringify({ domain: 'slovenia', embedding: [...probe] }));
+  const bodies = probes.map((probe) => Buffer.from(JSON.stringify({ domain: 'slovenia', embedding: [...probe] })));
+  const client = await Client.connect(address);
   const samples = await inTurns(rounds, {
-    http: (n) => post(`${address}/api/v1/search`, 'application/json', bodies[n % rounds]!),
+    http: (n) => client.post('/api/v1/search', 'application/json', bodies[n % rounds]!),
     // Another probe than HTTP's of the same turn, whose pages would be warm.
     library: (n) => gallery.findMatches(probes[(n + Math.floor(rounds / 2)) % rounds]!, 'slovenia'),
   });
+  client.end();
   await end(child);
   return samples;
 }
 
 const added = await recognitions();
 const { http, library } = await searches();
-agent.destroy();
 await rm(folder, { recursive: true, force: true });
 const answer = {
   bench: 'http-overhead',

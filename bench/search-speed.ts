@@ -3,7 +3,8 @@
 //   npm run bench -- search-speed [--faces 23640] [--rounds 400] [--tune] [--json]
 //
 // `findMatches` is the library's call; `driver` sends its very statement by pg alone; `usual` is what people write: the
-// vector as text, a join on persons.domain, planned each time, over the table's index; `floor` only carries the vector.
+// vector as text, a join on persons.domain, planned each time, over the table's index; `scan` is the index scan alone,
+// which no statement can be faster than; `floor` only carries the vector.
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { parseSpaceName, spaceFromName } from '#kith/embedding/space.js';
@@ -47,12 +48,14 @@ async function connect(): Promise<pg.Client> {
 // One each, as the library has its own.
 const client = await connect();
 const usual = await connect();
+const scan = await connect();
 const floor = await connect();
 
 async function atEf(efSearch: number): Promise<object> {
-  await usual.query(`set hnsw.ef_search = ${efSearch}`);
+  for (const each of [usual, scan]) await each.query(`set hnsw.ef_search = ${efSearch}`);
+  await scan.query('set enable_seqscan = off');
   // Each way has another probe in a turn: the second to ask for one would find its pages in the processor's cache.
-  const probe = (n: number, way: number): Float32Array => probes[(n + way * Math.floor(rounds / 4)) % rounds]!;
+  const probe = (n: number, way: number): Float32Array => probes[(n + way * Math.floor(rounds / 5)) % rounds]!;
   const samples = await inTurns(rounds, {
     findMatches: (n) => gallery.findMatches(probe(n, 0), 'slovenia', { efSearch, topK: 5 }),
     driver: (n) => {
@@ -61,6 +64,12 @@ async function atEf(efSearch: number): Promise<object> {
       return client.query({ name: name!, text, values: [encodeVector(given![0] as Float32Array), given![1]] });
     },
     usual: (n) => usual.query(USUAL, [`[${probe(n, 2).join(',')}]`, 'slovenia', 10]),
+    scan: (n) =>
+      scan.query({
+        name: 'scan',
+        text: 'select id from face_embeddings order by embedding <=> $1::vector limit 32',
+        values: [encodeVector(probe(n, 4))],
+      }),
     floor: (n) =>
       floor.query({ name: 'floor', text: 'select vector_dims($1::vector)', values: [encodeVector(probe(n, 3))] }),
   });
@@ -78,6 +87,7 @@ async function atEf(efSearch: number): Promise<object> {
     findMatchesP99: round(percentile(samples.findMatches, 0.99)),
     driverP50: p50('driver'),
     usualP50: p50('usual'),
+    scanP50: p50('scan'),
     floorP50: p50('floor'),
     overDriver: round(p50('findMatches') / p50('driver'), 2),
     fasterThanUsual: round(p50('usual') / p50('findMatches'), 2),
@@ -91,6 +101,7 @@ const tuned = values.tune ? await gallery.tune('slovenia', { author: { who: 'ben
 if (tuned?.efSearch != null) rows.push(await atEf(tuned.efSearch));
 await client.end();
 await usual.end();
+await scan.end();
 await floor.end();
 const answer = { faces, rows, tuned };
 if (values.json) console.log(JSON.stringify(answer));

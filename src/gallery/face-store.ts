@@ -3,7 +3,7 @@ import type { Queryable, QueryOptions, SqlValue } from './database.js';
 import type { StoredSpace } from './domain.js';
 import { isKey, shortText, wholeNumber } from './option-check.js';
 import type { Page, PageRequest } from './person.js';
-import { pageLimit, pageOf, pageStart } from './person-store.js';
+import { deletesRow, pageLimit, pageOf, pageRows, pageStart } from './person-store.js';
 import { type FaceFlag, type NewFace, type StoredFace, splitPath, storedPath } from './stored-face.js';
 
 interface FaceRow {
@@ -104,13 +104,15 @@ export async function listFaces(
 ): Promise<Page<StoredFace>> {
   const limit = pageLimit(page);
   const after = pageStart(page);
-  const { rows } = await database.query<FaceRow>(
+  const rows = await pageRows<FaceRow>(
+    database,
     {
       text: `select ${COLUMNS} from ${table} f where f.person_id = $1 ${after === null ? '' : 'and f.id > $3'}
         order by f.id limit $2`,
       values: [personId, limit + 1, ...(after === null ? [] : [after])],
       repeatable: true,
     },
+    after,
     options,
   );
   return pageOf(rows, limit, face);
@@ -125,9 +127,6 @@ export async function deleteFace(
   options?: QueryOptions,
 ): Promise<boolean> {
   if (!isKey(id)) return false;
-  const { rowCount } = await database.query(
-    { text: `delete from ${table} where id = $1 and domain = $2`, values: [id, domain] },
-    options,
-  );
-  return rowCount > 0;
+  const text = `delete from ${table} where id = $1 and domain = $2`;
+  return deletesRow(database, { text, values: [id, domain] }, options);
 }

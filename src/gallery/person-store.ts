@@ -1,5 +1,5 @@
 import { KithError } from '../errors.js';
-import type { Queryable, QueryOptions } from './database.js';
+import type { Queryable, QueryOptions, Statement } from './database.js';
 import { stateOf } from './database-fault.js';
 import { domainName, isKey, shortText, wholeNumber } from './option-check.js';
 import type { NewPerson, Page, PageRequest, Person } from './person.js';
@@ -100,15 +100,32 @@ export function pageOf<Row extends { readonly id: string }, Item>(
 
 export const pageLimit = (page: PageRequest | undefined): number => wholeNumber('limit', page?.limit, [1, 1000], 100);
 
+const wrongStart = (after: string): KithError =>
+  new KithError('gallery-option', {
+    option: 'after',
+    allowed: 'the "next" of a page',
+    given: JSON.stringify(after.slice(0, 40)),
+  });
+
 /** The key after which a page starts. Throws `gallery-option`. */
 export function pageStart(page: PageRequest | undefined): string | null {
   if (page?.after === undefined) return null;
   if (isKey(page.after)) return page.after;
-  throw new KithError('gallery-option', {
-    option: 'after',
-    allowed: 'the "next" of a page',
-    given: JSON.stringify(page.after.slice(0, 40)),
-  });
+  throw wrongStart(page.after);
+}
+
+/** The rows of a page. A start that is a key of another type than this table's is as wrong as any other. */
+export async function pageRows<Row extends object>(
+  database: Queryable,
+  statement: Statement,
+  after: string | null,
+  options?: QueryOptions,
+): Promise<readonly Row[]> {
+  try {
+    return (await database.query<Row>(statement, options)).rows;
+  } catch (error) {
+    throw after !== null && isOtherKey(error) ? wrongStart(after) : error;
+  }
 }
 
 export async function listPersons(
@@ -119,13 +136,15 @@ export async function listPersons(
 ): Promise<Page<Person>> {
   const limit = pageLimit(page);
   const after = pageStart(page);
-  const { rows } = await database.query<PersonRow>(
+  const rows = await pageRows<PersonRow>(
+    database,
     {
       text: `select ${COLUMNS} from persons p where p.domain = $1 ${after === null ? '' : 'and p.id > $3'}
         order by p.id limit $2`,
       values: [domain, limit + 1, ...(after === null ? [] : [after])],
       repeatable: true,
     },
+    after,
     options,
   );
   return pageOf(rows, limit, person);
@@ -155,8 +174,17 @@ export async function renamePerson(
   }
 }
 
+/** Whether a statement that deletes by a key deleted; a key of another type than the table's names no row. */
+export async function deletesRow(database: Queryable, statement: Statement, options?: QueryOptions): Promise<boolean> {
+  try {
+    return (await database.query(statement, options)).rowCount > 0;
+  } catch (error) {
+    if (isOtherKey(error)) return false;
+    throw error;
+  }
+}
+
 export async function deletePerson(database: Queryable, id: string, options?: QueryOptions): Promise<boolean> {
   if (!isKey(id)) return false;
-  const { rowCount } = await database.query({ text: 'delete from persons where id = $1', values: [id] }, options);
-  return rowCount > 0;
+  return deletesRow(database, { text: 'delete from persons where id = $1', values: [id] }, options);
 }

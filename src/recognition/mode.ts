@@ -41,7 +41,7 @@ export interface DomainStock {
   readonly migrated: boolean;
 }
 
-/** The mode of a domain without one of its own, as DESIGN's table of variables has it. */
+/** The mode of a domain without one of its own, as docs/configuration.md says. */
 export function modeWithoutOwn(variables: ModeVariables, stock: DomainStock): { mode: Mode; source: ModeSource } {
   const { enabled, dualMode } = variables;
   if (enabled === false) return { mode: 'pkl', source: 'variables' };

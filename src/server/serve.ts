@@ -10,7 +10,7 @@ import { Metrics } from '../ops/metrics.js';
 import { PidFile, ProcessLock } from '../ops/process-lock.js';
 import { ServiceNotifier } from '../ops/service-notifier.js';
 import type { EnrolReport } from '../recognition/enrol.js';
-import { type App, createApp, openLogger } from './app.js';
+import { type App, createApp } from './app.js';
 import { authorizeRequests } from './authorize.js';
 import { eventListener, instrument, stageListener, watchState } from './instrument.js';
 import { assertMayListen, listen } from './listen.js';
@@ -19,6 +19,7 @@ import { auditRoutes, domainRoutes, personRoutes } from './routes/gallery-routes
 import { photoRoutes } from './routes/photo-routes.js';
 import { serviceRoutes } from './routes/service-routes.js';
 import { ensureSampleGallery } from './sample-gallery.js';
+import { ServiceLog } from './service-log.js';
 import { ServiceState } from './service-state.js';
 import { openServices, type Services } from './services.js';
 import { openTracing } from './tracing.js';
@@ -74,7 +75,8 @@ export function buildApp(
  * Throws `port-busy`, `port-forbidden`, `host-without-key`, and what opening the gallery throws.
  */
 export async function serve(config: Config, options: ServeOptions): Promise<void> {
-  const logger = openLogger(config);
+  using log = new ServiceLog(config);
+  const { logger } = log;
   const metrics = new Metrics({ version: packageVersion() });
   const state = new ServiceState();
   let address = '';

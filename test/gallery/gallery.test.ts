@@ -103,6 +103,12 @@ eachBackend('gallery', (backend) => {
     expect([first.items[0]!.name, second.items[0]!.name, second.next]).toEqual(['Ana', 'Bor', null]);
     expect(await code(gallery.persons('nowhere'))).toBe('domain-unknown');
     expect(await code(gallery.persons('slovenia', { after: 'x; drop' }))).toBe('gallery-option');
+    // A key, but of another type than this table's.
+    const other = '00000000-0000-0000-0000-000000000000';
+    expect(await code(gallery.persons('slovenia', { after: other }))).toBe('gallery-option');
+    expect(await code(gallery.faces(first.items[0]!.id, { after: other }))).toBe('gallery-option');
+    expect(await gallery.deletePerson(other)).toBe(false);
+    expect(await gallery.deleteFace('slovenia', other)).toBe(false);
   });
 
   it('renames and deletes persons with their faces', async () => {

@@ -137,6 +137,22 @@ describe('kith serve', () => {
     expect((await fetch(`${address}/readyz`)).status).toBe(200);
   }, 120_000);
 
+  it('answers, and ends in time, when nobody reads its log', async () => {
+    const { child, address } = await start();
+    // More lines than a pipe holds.
+    child.stdout?.removeAllListeners('data').pause();
+    for (let n = 0; n < 40; n++) {
+      const answers = Array.from({ length: 50 }, () => fetch(`${address}/api/v1/domains`));
+      for (const answer of await Promise.all(answers)) expect(answer.status).toBe(200);
+    }
+    expect(child.stdout?.readableLength).toBeGreaterThan(10_000);
+    const exited = once(child, 'exit');
+    const asked = performance.now();
+    child.kill('SIGTERM');
+    expect(await exited).toEqual([0, null]);
+    expect(performance.now() - asked).toBeLessThan(15_000);
+  }, 120_000);
+
   it('finishes what is in flight after SIGTERM', async () => {
     const { address, child, ended } = await start();
     const inFlight = [ask(address), ask(address), ask(address), ask(address)];

@@ -42,20 +42,25 @@ function modeCommand(terminal: Terminal): Command {
   return jsonCommand('mode')
     .description('Show or set what answers: pkl (the datastore), dual (both, compared) or pgvector (the database).')
     .argument('<domain>')
-    .argument('[mode]', 'pkl, dual or pgvector; pgvector passes the same gate as cutover')
+    .argument(
+      '[mode]',
+      'pkl, dual, pgvector or default (what it would be if nobody had set it); pgvector passes the same gate as cutover',
+    )
     .option('--force', 'set pgvector although the verdict is not ready; needs --reason')
     .option('--reason <text>', 'recorded with the change')
     .action(async (domain: string, mode: string | undefined, { force, reason }: ModeFlags, command: Command) => {
-      if (mode !== undefined && !isMode(mode)) command.error(`error: a mode is pkl, dual or pgvector, not ${mode}`);
+      const wanted = mode === 'default' ? null : mode;
+      if (typeof wanted === 'string' && !isMode(wanted))
+        command.error(`error: a mode is pkl, dual, pgvector or default, not ${mode}`);
       const { loadConfig } = await import('../../config/config.js');
       const { openServices } = await import('../../server/services.js');
       await using services = await openServices(loadConfig());
       const { modes } = services.recognition;
       const options = { signal: terminal.signal, force: force === true };
       const answer =
-        mode === undefined
+        wanted === undefined
           ? await modes.of(domain, options)
-          : await modes.set(domain, mode as Mode, author(reason), options);
+          : await modes.set(domain, wanted as Mode | null, author(reason), options);
       terminal.answer(answer, () => [`${answer.domain}: ${answer.mode} (${answer.source})`]);
     });
 }
