@@ -50,8 +50,9 @@ const timed = async (work: () => Promise<unknown>): Promise<Time> => {
   const { user, system } = process.cpuUsage(busy);
   return { wall: performance.now() - start, processor: (user + system) / 1000 };
 };
-const peakMegabytes = (): number =>
-  Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024;
+const megabytes = (what: 'VmHWM' | 'RssFile'): number =>
+  Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024;
+const peakMegabytes = (): number => megabytes('VmHWM');
 
 /** Real DeepFace in a process of its own, asked for one task at a time. */
 class DeepFace {
@@ -127,6 +128,8 @@ let faces = 0;
   await using engine = await openEngine(parseSpaceName(SPACE), { models });
   faces = await measurePhoto(engine, deepface);
   memory.kith = peakMegabytes();
+  // Weights and programs that the system can drop and read again: most of them are the networks' own files.
+  memory.kithMappedFiles = megabytes('RssFile');
   memory.deepface = (await deepface?.ask('memory'))?.wall ?? Number.NaN;
   const large = await sharp(file).resize(4000, 3000, { fit: 'fill' }).jpeg().toBuffer();
   const wide = await decodePhoto(large);
@@ -156,6 +159,5 @@ else {
     `kith ${kithMs.toFixed(0)} ms, DeepFace ${deepfaceMs.toFixed(0)} ms: ${ratio.toFixed(2)}×`;
   for (const { task, wall, processor } of rows)
     console.log(`${task.padEnd(12)} ${words(wall)}; processor time ${words(processor)}`);
-  for (const [what, megabytes] of Object.entries(memory))
-    console.log(`peak memory ${what}: ${megabytes.toFixed(0)} MB`);
+  for (const [what, size] of Object.entries(memory)) console.log(`peak memory ${what}: ${size.toFixed(0)} MB`);
 }

@@ -73,8 +73,16 @@ class Client {
     return new Client(socket, host);
   }
 
-  async post(path: string, type: string, body: Buffer): Promise<Record<string, unknown>> {
-    const head = `POST ${path} HTTP/1.1\r\nhost: ${this.#host}\r\ncontent-type: ${type}\r\ncontent-length: ${body.length}\r\n\r\n`;
+  post(path: string, type: string, body: Buffer): Promise<Record<string, unknown>> {
+    return this.#ask(`POST ${path}`, `content-type: ${type}\r\ncontent-length: ${body.length}\r\n`, body);
+  }
+
+  get(path: string): Promise<Record<string, unknown>> {
+    return this.#ask(`GET ${path}`, '', Buffer.alloc(0));
+  }
+
+  async #ask(line: string, headers: string, body: Buffer): Promise<Record<string, unknown>> {
+    const head = `${line} HTTP/1.1\r\nhost: ${this.#host}\r\n${headers}\r\n`;
     const text = await new Promise<string>((resolve, reject) => {
       let received = '';
       const read = (chunk: Buffer): void => {
@@ -119,7 +127,7 @@ async function recognitions(): Promise<number[]> {
   return added;
 }
 
-async function searches(): Promise<Record<'http' | 'library', number[]>> {
+async function searches(): Promise<Record<'http' | 'library' | 'livez', number[]>> {
   await using bench = await serverGallery();
   const { gallery, url } = bench;
   const persons = Math.ceil(faces / 9);
@@ -130,6 +138,8 @@ async function searches(): Promise<Record<'http' | 'library', number[]>> {
   const client = await Client.connect(address);
   const samples = await inTurns(rounds, {
     http: (n) => client.post('/api/v1/search', 'application/json', bodies[n % rounds]!),
+    // What any answer costs, whatever it says.
+    livez: () => client.get('/livez'),
     // Another probe than HTTP's of the same turn, whose pages would be warm.
     library: (n) => gallery.findMatches(probes[(n + Math.floor(rounds / 2)) % rounds]!, 'slovenia'),
   });
@@ -139,7 +149,7 @@ async function searches(): Promise<Record<'http' | 'library', number[]>> {
 }
 
 const added = await recognitions();
-const { http, library } = await searches();
+const { http, library, livez } = await searches();
 await rm(folder, { recursive: true, force: true });
 const answer = {
   bench: 'http-overhead',
@@ -147,6 +157,7 @@ const answer = {
   recognizeAddsP99Ms: round(percentile(added, 0.99), 2),
   searchHttpMs: round(percentile(http, 0.5)),
   searchLibraryMs: round(percentile(library, 0.5)),
+  livezMs: round(percentile(livez, 0.5)),
   searchAddsMs: round(percentile(http, 0.5) - percentile(library, 0.5)),
 };
 if (values.json) console.log(JSON.stringify(answer));
