@@ -42,8 +42,8 @@ export function growthChart(rows: readonly GrowthRow[]): string {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
-    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     '<title>Time of a search against the faces in the gallery</title>',
+    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     text(AREA.left, 24, 'findMatches, milliseconds (p50)', 'start', '#222'),
     ...grid,
     ...sizes,
